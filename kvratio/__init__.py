@@ -1,0 +1,40 @@
+"""kvratio: certified competitive ratios for KV-cache scheduling policies.
+
+The public names are loaded on first use, so that importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Instance": "kvratio.problem.instance",
+    "InstanceBatch": "kvratio.problem.instance",
+    "Schedule": "kvratio.problem.schedule",
+    "Bound": "kvratio.problem.bound",
+    "Certificate": "kvratio.problem.bound",
+    "Clock": "kvratio.problem.clock",
+    "check": "kvratio.problem.checker",
+    "schedule": "algos",
+    "bound": "lowerbounds",
+    "load_trace": "instances",
+    "generate": "kvratio.suite.generate",
+    "run_suite": "kvratio.suite.run",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kvratio' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
