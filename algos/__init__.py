@@ -1,0 +1,71 @@
+"""Scheduling policies and the engines that run them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from algos.card import Card
+    from kvratio.problem.instance import Instance
+    from kvratio.problem.schedule import Schedule
+
+
+def schedule(
+    inst: Instance,
+    policy: str | Card,
+    eviction: str | None = None,
+    seed: int = 0,
+    round_limit: int | None = None,
+    **params: Any,
+) -> Schedule:
+    """Run a policy on an instance in unit rounds.
+
+    Parameters
+    ----------
+    inst : Instance
+    policy : str or Card
+        Id such as ``"gsa"``; `policy_ids` lists them.
+    eviction : {"restart", "recompute", "swap"}, optional
+        What an eviction costs; default: the card's.
+    seed : int
+        For randomised policies.
+    round_limit : int, optional
+        Rounds after which the run is taken for endless; default at least 10^8.
+    **params
+        The policy's parameters (`kvratio info POLICY`).
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    UnknownName, BadParameter
+        For a policy, parameter or semantics that does not exist.
+    PolicyError, RoundLimit
+        When the policy does what the model forbids, or does not end.
+
+    Examples
+    --------
+    >>> from kvratio import Instance, schedule
+    >>> schedule(Instance(prompt=[2, 2, 2, 2], output=[5, 1, 3, 2], memory=12), "gsa", alpha=2).total_completion
+    29
+    """
+    from algos.registry import card
+    from algos.run import run_schedule
+
+    return run_schedule(card(policy), inst, eviction, seed, round_limit, params)
+
+
+def policy_ids() -> tuple[str, ...]:
+    """Return the ids of all policies, sorted."""
+    from algos import registry
+
+    return registry.policy_ids()
+
+
+def card(policy: str) -> Card:
+    """Return a policy's card by id or alias."""
+    from algos import registry
+
+    return registry.card(policy)

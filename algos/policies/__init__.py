@@ -1,0 +1,1 @@
+"""One family of policies a file; every file has ``CARDS``."""

@@ -1,0 +1,109 @@
+"""Compilation with a disk cache that notices every edit.
+
+numba keys its cache by the file that holds a function and does not see edits in the files that function calls.
+Here the cache folder is named by the source of the module and of every module of ours it imports, so a stale
+machine code file can never be found.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def cache_root() -> Path:
+    """Return the folder for compiled code: ``KVRATIO_CACHE``, else the user's cache folder."""
+    given = os.environ.get("KVRATIO_CACHE")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kvratio"
+    return base / "compiled"
+
+
+def compiled(function: Callable[..., Any] | None = None, *, signature: Any = None, **options: Any) -> Any:
+    """Compile a function in nopython mode and cache the result on disk.
+
+    Use as ``@compiled`` or ``@compiled(signature=...)``. The arguments are those of ``numba.njit``.
+    """
+    if function is None:
+        return lambda f: compiled(f, signature=signature, **options)
+    before = numba.config.CACHE_DIR
+    # numba reads the folder while the decorator runs, so it is set for just that long.
+    numba.config.CACHE_DIR = str(cache_root() / source_hash(function.__module__)[:16])
+    try:
+        jit = numba.njit(signature, cache=True, **options) if signature is not None else numba.njit(cache=True, **options)
+        return jit(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+@cache
+def source_hash(module: str) -> str:
+    """Return the sha256 of a module's source together with every module it reaches inside our packages.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name; it must be importable by path (already imported, or a sibling of an imported package).
+    """
+    digest = hashlib.sha256(f"numba {numba.__version__} numpy python {sys.version_info[:2]}".encode())
+    for path in sorted(_reachable(_path_of(module))):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _reachable(path: Path | None) -> set[Path]:
+    seen: set[Path] = set()
+    todo = [path] if path else []
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for name in _imports(current):
+            found = _path_of(name)
+            if found and found not in seen:
+                todo.append(found)
+    return seen
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Return dotted names that a file imports; ``from a import b`` may mean module a.b, so both are given."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(sorted(names))
+
+
+#: packages whose files count; a user's own module counts through ``sys.modules``
+OUR_PACKAGES = ("kvratio", "algos", "instances", "lowerbounds", "stability", "gpu_validate")
+
+
+def _path_of(module: str) -> Path | None:
+    """Return the source file of a module of ours, or of a user's module that is not installed."""
+    loaded = sys.modules.get(module)
+    top = module.partition(".")[0]
+    if top not in OUR_PACKAGES:
+        file = getattr(loaded, "__file__", None)
+        installed = file is None or "site-packages" in file or top in sys.stdlib_module_names
+        return None if installed or not file.endswith(".py") else Path(file)
+    root = sys.modules.get(top)
+    paths = getattr(root, "__path__", None)
+    if not paths:
+        return None
+    stem = Path(next(iter(paths))).joinpath(*module.split(".")[1:])
+    for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None

@@ -1,0 +1,102 @@
+"""How a policy, a family or a trace is written on one line: ``id`` or ``id:key=value,key=value``."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from kvratio.problem.errors import BadParameter
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+_OPENING, _CLOSING = "([{", ")]}"
+
+
+def parse_name(text: str) -> tuple[str, dict[str, Any]]:
+    """Split ``"gsa:alpha=2,regime=large"`` into its id and its parameters.
+
+    Parameters
+    ----------
+    text : str
+        An id, optionally followed by ``:`` and ``key=value`` pairs; a value is a Python literal, one of
+        true, false, none, or else a plain word.
+
+    Returns
+    -------
+    tuple of (str, dict)
+
+    Raises
+    ------
+    BadParameter
+        A pair without ``=``, or a key given twice.
+    """
+    name, _, rest = text.strip().partition(":")
+    parameters: dict[str, Any] = {}
+    for pair in _split_top_level(rest):
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise BadParameter(f"{text!r}: {pair!r} is not key=value; write for example gsa:alpha=2,tau0=1")
+        if key in parameters:
+            raise BadParameter(f"{text!r}: {key} is given twice")
+        parameters[key] = parse_value(value.strip())
+    return name.strip(), parameters
+
+
+def parse_value(text: str) -> Any:
+    """Read one value: a Python literal, true, false, none, or a plain word."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def format_name(name: str, parameters: Mapping[str, Any]) -> str:
+    """Write an id and its parameters so that `parse_name` reads them back."""
+    if not parameters:
+        return name
+    return f"{name}:" + ",".join(f"{key}={format_value(value)}" for key, value in parameters.items())
+
+
+def format_value(value: Any) -> str:
+    """Write one value without blanks, as `parse_value` reads it."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"{value:.1f}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(format_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{str(key)!r}:{_inner(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def _inner(value: Any) -> str:
+    """Write a value inside a mapping, where words need their quotes."""
+    return repr(value) if isinstance(value, str) else format_value(value)
+
+
+def shell_word(text: str) -> str:
+    """Quote a word for the shell only where it needs it."""
+    return shlex.quote(text)
+
+
+def canonical(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as JSON with sorted keys: equal parameters, equal text."""
+    return json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _split_top_level(text: str) -> list[str]:
+    """Split at commas that are not inside brackets."""
+    parts, depth, current = [], 0, ""
+    for char in text:
+        depth += (char in _OPENING) - (char in _CLOSING)
+        if char == "," and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += char
+    parts.append(current)
+    return [part for part in (p.strip() for p in parts) if part]

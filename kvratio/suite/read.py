@@ -1,0 +1,304 @@
+"""Read a suite from TOML: every mistake is one line that names file, table, key, value and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kvratio.problem.bound import OBJECTIVES
+from kvratio.problem.errors import BadParameter, KvratioError, UnknownName
+from kvratio.suite.naming import format_name
+from kvratio.suite.plan import BoundSpec, FamilySpec, PolicySpec, Suite
+
+TOP_KEYS = (
+    "name title objective seeds policy_seeds cell_seconds resamples confidence certificates schedules "
+    "bound policy family trace"
+).split()
+POLICY_KEYS = "id label parameters eviction seeds".split()
+FAMILY_KEYS = "id label parameters grid seeds objective bound policies".split()
+TRACE_KEYS = "name label parameters grid objective bound policies".split()
+BOUND_KEYS = "method time_limit options".split()
+
+
+def suite_names() -> list[str]:
+    """Names of the built-in suites."""
+    folder = importlib.resources.files("kvratio.suite") / "suites"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_suite(source: str | Path) -> Suite:
+    """Read a built-in suite by name or a TOML file by path, and check every name and value in it.
+
+    Raises
+    ------
+    UnknownName
+        No such suite, policy, family or bound method.
+    BadParameter
+        A key that does not exist or a value that means nothing.
+    """
+    path = Path(source)
+    if str(source) in suite_names():
+        entry = importlib.resources.files("kvratio.suite") / "suites" / f"{source}.toml"
+        text, where, stem = entry.read_text(), f"suite {source}", str(source)
+    elif path.is_file():
+        text, where, stem = path.read_text(), str(path), path.stem
+    else:
+        hint = "there is no such file" if path.suffix == ".toml" else f"built in are {', '.join(suite_names())}"
+        raise UnknownName(f"suite {str(source)!r}: {hint}; give a built-in name or the path of a TOML file")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise BadParameter(f"{where}: not TOML ({fault}): mend the line named") from fault
+    return read_suite(data, where, stem)
+
+
+def read_suite(data: Mapping[str, Any], where: str = "suite", stem: str = "suite") -> Suite:
+    """Build a checked suite from parsed TOML; ``where`` names it in messages, ``stem`` is its default name."""
+    _only(data, TOP_KEYS, where)
+    objective = _choice(data.get("objective", "completion"), OBJECTIVES, f"{where}: objective")
+    seeds = read_seeds(data.get("seeds", 1), f"{where}: seeds")
+    bound = _read_bound(data.get("bound", {}), BoundSpec(), f"{where}: bound")
+    policy_seeds = read_seeds(data.get("policy_seeds", 1), f"{where}: policy_seeds")
+    policies = tuple(
+        _read_policy(entry, policy_seeds, f"{where}: policy {k}")
+        for k, entry in enumerate(_tables(data, "policy", where), 1)
+    )
+    if not policies:
+        raise BadParameter(f"{where}: no policy: add at least one [[policy]] table with an id")
+    labels = tuple(policy.label for policy in policies)
+    families = tuple(
+        _read_family(entry, kind, seeds, objective, bound, labels, f"{where}: {kind} {k}")
+        for kind in ("family", "trace")
+        for k, entry in enumerate(_tables(data, kind, where), 1)
+    )
+    if not families:
+        raise BadParameter(f"{where}: no family and no trace: add at least one [[family]] table with an id")
+    _unique(labels, "policy", where)
+    _unique([family.label for family in families], "family", where)
+    confidence = _number(data.get("confidence", 0.95), f"{where}: confidence", 0.0, 1.0)
+    return Suite(
+        name=_name(data.get("name", stem), f"{where}: name"),
+        title=str(data.get("title", "")),
+        source=where,
+        policies=policies,
+        families=families,
+        cell_seconds=_number(data.get("cell_seconds", 60.0), f"{where}: cell_seconds", 0.0),
+        resamples=int(_number(data.get("resamples", 1000), f"{where}: resamples", 1.0)),
+        confidence=confidence,
+        certificates=_flag(data.get("certificates", False), f"{where}: certificates"),
+        schedules=_flag(data.get("schedules", False), f"{where}: schedules"),
+    )
+
+
+# -- policies -----------------------------------------------------------------------------------------------------
+def _read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str) -> PolicySpec:
+    import algos
+
+    _only(entry, POLICY_KEYS, where)
+    name = _required(entry, "id", where)
+    card = _lookup(algos.card, name, algos.policy_ids(), f"{where}: id")
+    parameters = _table(entry.get("parameters", {}), f"{where}: parameters")
+    _check_parameters(parameters, card.parameters, f"{where} ({name})")
+    eviction = entry.get("eviction", card.eviction)
+    _choice(eviction, card.allowed_evictions, f"{where} ({name}): eviction")
+    if "seeds" in entry:
+        seeds = read_seeds(entry["seeds"], f"{where} ({name}): seeds")
+        if len(seeds) > 1 and not card.randomised:
+            raise BadParameter(
+                f"{where} ({name}): seeds is {entry['seeds']!r}: it is deterministic, so one seed is enough; drop the key"
+            )
+    label = str(entry.get("label") or format_name(card.id, parameters))
+    return PolicySpec(card.id, label, parameters, eviction, seeds if card.randomised else (0,))
+
+
+# -- families and traces ------------------------------------------------------------------------------------------
+def _read_family(
+    entry: Mapping[str, Any],
+    kind: str,
+    seeds: tuple[int, ...],
+    objective: str,
+    bound: BoundSpec,
+    policies: tuple[str, ...],
+    where: str,
+) -> FamilySpec:
+    _only(entry, FAMILY_KEYS if kind == "family" else TRACE_KEYS, where)
+    name = _required(entry, "id" if kind == "family" else "name", where)
+    where = f"{where} ({name})"
+    fixed = _table(entry.get("parameters", {}), f"{where}: parameters")
+    grid = {
+        key: tuple(_nonempty_list(value, f"{where}: grid.{key}"))
+        for key, value in _table(entry.get("grid", {}), f"{where}: grid").items()
+    }
+    twice = sorted(set(fixed) & set(grid))
+    if twice:
+        raise BadParameter(f"{where}: {twice[0]} is in parameters and in grid: keep one of them")
+    adaptive = _check_family(name, fixed, grid, where) if kind == "family" else _check_trace(fixed, grid, where)
+    chosen = tuple(entry.get("policies", ()))
+    for label in chosen:
+        if label not in policies:
+            raise UnknownName(f"{where}: policies: {label!r} is not in this suite{_nearest(label, policies)}")
+    return FamilySpec(
+        id=name,
+        label=str(entry.get("label") or Path(name).name),
+        kind=kind,
+        fixed=fixed,
+        grid=grid,
+        seeds=read_seeds(entry["seeds"], f"{where}: seeds") if "seeds" in entry else seeds if kind == "family" else (0,),
+        objective=_choice(entry.get("objective", objective), OBJECTIVES, f"{where}: objective"),
+        bound=_read_bound(entry.get("bound", {}), bound, f"{where}: bound"),
+        adaptive=adaptive,
+        policies=chosen,
+    )
+
+
+def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
+    """Check every value of every parameter against the family's card; return whether it is adaptive."""
+    import instances
+
+    card = _lookup(instances.family, name, instances.family_ids(), f"{where}: id")
+    known = {parameter.name: parameter for parameter in card.parameters}
+    adaptive = bool(card.adaptive)
+    for key, values in {**{key: (value,) for key, value in fixed.items()}, **grid}.items():
+        if key == "order" and card.orders:
+            continue
+        if key not in known:
+            if card.is_wrapper:
+                continue  # handed on to the base family, which refuses what it does not know
+            raise BadParameter(f"{where}: {key} is no parameter of {name}{_nearest(key, known)}")
+        for value in values:
+            read = known[key].read(value, where)
+            if known[key].kind == "base" and isinstance(read, (str, Mapping)):
+                base = read if isinstance(read, str) else read["family"]
+                adaptive |= bool(_lookup(instances.family, base, instances.family_ids(), f"{where}: base").adaptive)
+    missing = [p.name for p in card.parameters if p.required and p.name not in fixed and p.name not in grid]
+    if missing:
+        raise BadParameter(f"{where}: {missing[0]} is missing: give it under parameters or grid")
+    return adaptive
+
+
+def _check_trace(fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
+    if "memory" not in fixed and "memory" not in grid:
+        raise BadParameter(f"{where}: memory is missing: give the budget in tokens under parameters or grid")
+    return False
+
+
+# -- bounds and small values --------------------------------------------------------------------------------------
+def _read_bound(entry: Mapping[str, Any], default: BoundSpec, where: str) -> BoundSpec:
+    import lowerbounds
+
+    _only(_table(entry, where), BOUND_KEYS, where)
+    method = entry.get("method", default.method)
+    _choice(method, lowerbounds.methods(), f"{where}.method")
+    limit = _number(entry.get("time_limit", default.time_limit), f"{where}.time_limit", 0.0)
+    inherited = default.options if method == default.method else {}
+    return BoundSpec(method, limit, {**inherited, **_table(entry.get("options", {}), f"{where}.options")})
+
+
+def read_seeds(value: Any, where: str) -> tuple[int, ...]:
+    """Read a count (5 means 0, 1, 2, 3, 4) or a list of seeds."""
+    if isinstance(value, bool) or not isinstance(value, (int, list)):
+        raise BadParameter(f"{where} is {value!r}: give a count such as 5, or a list such as [0, 1, 2]")
+    seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
+    if not seeds or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in seeds):
+        raise BadParameter(f"{where} is {value!r}: give at least one seed, each an integer >= 0")
+    if len(set(seeds)) < len(seeds):
+        raise BadParameter(f"{where} is {value!r}: a seed is given twice, which would count one instance twice")
+    return seeds
+
+
+def _check_parameters(given: Mapping[str, Any], known: Iterable[Any], where: str) -> None:
+    """Names first, then range and choices, so that a typing error is told before the run."""
+    cards = {parameter.name: parameter for parameter in known}
+    for key, value in given.items():
+        if key not in cards:
+            raise BadParameter(f"{where}: {key} is no parameter{_nearest(key, cards)}")
+        card = cards[key]
+        if card.choices and value not in card.choices:
+            raise BadParameter(f"{where}: {key} is {value!r}: choose one of {', '.join(map(repr, card.choices))}")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if card.low is not None and value < card.low:
+                raise BadParameter(f"{where}: {key} is {value}: give a number >= {card.low}")
+            if card.high is not None and value > card.high:
+                raise BadParameter(f"{where}: {key} is {value}: give a number <= {card.high}")
+
+
+def _lookup(find: Any, name: str, known: Iterable[str], where: str) -> Any:
+    try:
+        return find(name)
+    except KvratioError as fault:
+        raise UnknownName(f"{where}: {name!r} is not known{_nearest(name, known)}") from fault
+
+
+def _only(entry: Any, keys: Iterable[str], where: str) -> None:
+    unknown = sorted(set(_table(entry, where)) - set(keys))
+    if unknown:
+        raise BadParameter(f"{where}: unknown key {unknown[0]!r}{_nearest(unknown[0], keys)}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    listed = ", ".join(known) if len(known) <= 12 else ", ".join(known[:12]) + ", .."
+    return f": did you mean {close[0]!r}?" if close else f": choose from {listed}" if known else ": it takes none"
+
+
+def _tables(data: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    value = data.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise BadParameter(f"{where}: {key} is {value!r}: write each one as a [[{key}]] table")
+    return value
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise BadParameter(f"{where} is {value!r}: give a table of key = value")
+    return dict(value)
+
+
+def _nonempty_list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise BadParameter(f"{where} is {value!r}: give a list of at least one value; single values go to parameters")
+    return value
+
+
+def _required(entry: Mapping[str, Any], key: str, where: str) -> str:
+    if not isinstance(entry.get(key), str) or not entry[key]:
+        raise BadParameter(f"{where}: {key} is {entry.get(key)!r}: give it as text")
+    return entry[key]
+
+
+def _name(value: Any, where: str) -> str:
+    text = str(value)
+    if not text or any(not (char.isalnum() or char in "-_.") for char in text):
+        raise BadParameter(f"{where} is {text!r}: it becomes a folder, so use letters, digits, - _ . only")
+    return text
+
+
+def _choice(value: Any, allowed: Iterable[str], where: str) -> Any:
+    if value not in (choices := tuple(allowed)):
+        raise BadParameter(f"{where} is {value!r}: choose one of {', '.join(choices)}")
+    return value
+
+
+def _number(value: Any, where: str, low: float, high: float = float("inf")) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low < float(value) < high:
+        raise BadParameter(f"{where} is {value!r}: give a number above {low:g}" + (f" and below {high:g}" if high < 1e300 else ""))
+    return float(value)
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise BadParameter(f"{where} is {value!r}: give true or false")
+    return value
+
+
+def _unique(labels: Iterable[str], what: str, where: str) -> None:
+    seen: set[str] = set()
+    for label in labels:
+        if label in seen:
+            raise BadParameter(f"{where}: two {what} entries are called {label!r}: give one of them another label")
+        seen.add(label)

@@ -1,0 +1,211 @@
+"""The results of a run on disk: shards while it goes on, one sorted table when it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kvratio.problem.errors import BadParameter, UnknownName
+
+#: what the plan says of a cell
+PLANNED = pa.schema(
+    [
+        ("family", pa.string()),
+        ("family_id", pa.string()),
+        ("parameters", pa.string()),
+        ("instance_seed", pa.int64()),
+        ("tuned_to", pa.string()),
+        ("policy", pa.string()),
+        ("policy_id", pa.string()),
+        ("policy_parameters", pa.string()),
+        ("eviction", pa.string()),
+        ("policy_seed", pa.int64()),
+        ("objective", pa.string()),
+        ("instance", pa.string()),
+        ("instance_name", pa.string()),
+        ("n", pa.int64()),
+        ("memory", pa.int64()),
+        ("policy_memory", pa.int64()),
+        ("alpha", pa.float64()),
+        ("batch", pa.bool_()),
+        ("forced_ratio", pa.float64()),
+    ]
+)
+
+#: what a worker found out about a cell; the same on every machine
+MEASURED = pa.schema(
+    [
+        ("cell", pa.string()),
+        ("status", pa.string()),
+        ("message", pa.string()),
+        ("cost", pa.int64()),
+        ("total_completion", pa.int64()),
+        ("total_flow", pa.int64()),
+        ("makespan", pa.int64()),
+        ("flow_p50", pa.int64()),
+        ("flow_p99", pa.int64()),
+        ("ttft_mean", pa.float64()),
+        ("evictions", pa.int64()),
+        ("wasted_rounds", pa.int64()),
+        ("wasted_token_rounds", pa.int64()),
+        ("recomputed_tokens", pa.int64()),
+        ("volume", pa.int64()),
+        ("utilisation", pa.float64()),
+        ("bound_method", pa.string()),
+        ("bound_grade", pa.string()),
+        ("lower", pa.int64()),
+        ("bound_upper", pa.int64()),
+        ("guarantee", pa.float64()),
+        ("guarantee_holds", pa.bool_()),
+    ]
+)
+
+#: what only the whole run knows
+DERIVED = pa.schema([("upper", pa.int64()), ("ratio_low", pa.float64()), ("ratio_high", pa.float64())])
+
+#: timings differ from run to run, so they have a file of their own
+TIMINGS = pa.schema(
+    [("cell", pa.string()), ("policy_seconds", pa.float64()), ("check_seconds", pa.float64()), ("bound_seconds", pa.float64())]
+)
+
+#: a shard also carries the traceback of a failed cell
+SHARD = pa.schema([*MEASURED, *list(TIMINGS)[1:], pa.field("traceback", pa.string())])
+RESULTS = pa.schema([*PLANNED, *MEASURED, *DERIVED])
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    path : Path
+        Created on demand by `create`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.results = self.path / "results"
+        self.shards = self.results / "shards"
+        self.instances = self.path / "instances"
+        self.schedules = self.path / "schedules"
+        self.certificates = self.path / "certificates"
+        self.tables = self.path / "tables"
+        self.figures = self.path / "figures"
+        self.in_flight = self.results / "in_flight"
+
+    @property
+    def manifest(self) -> Path:
+        """The file that says what was run, with what, where."""
+        return self.path / "manifest.json"
+
+    def create(self) -> None:
+        """Make the folder; refuse one that holds something else."""
+        if self.path.exists() and not self.path.is_dir():
+            raise BadParameter(f"{self.path} is a file: give a folder for the run with --out")
+        if self.path.is_dir() and any(self.path.iterdir()) and not self.results.is_dir():
+            raise BadParameter(f"{self.path} holds something that is not a run: give an empty or new folder with --out")
+        for folder in (self.shards, self.instances):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Forget every result, so that the run starts anew."""
+        for folder in (self.results, self.instances, self.schedules, self.certificates):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # -- while the run goes on ------------------------------------------------------------------------------------
+    def write_shard(self, rows: list[dict[str, Any]]) -> None:
+        """Write finished cells; a shard is there whole or not at all."""
+        if not rows:
+            return
+        name = f"{rows[0]['cell'][:24]}-{len(rows)}.parquet"
+        _write_table(pa.Table.from_pylist([_complete(row, SHARD) for row in rows], schema=SHARD), self.shards / name)
+
+    def finished(self) -> dict[str, dict[str, Any]]:
+        """Every cell that some earlier or present run finished, by its key."""
+        found: dict[str, dict[str, Any]] = {}
+        merged, timings = self.results / "results.parquet", self.results / "timings.parquet"
+        if merged.is_file() and timings.is_file():
+            measured = pq.read_table(merged, columns=MEASURED.names).to_pylist()
+            seconds = {row["cell"]: row for row in pq.read_table(timings).to_pylist()}
+            traces = {row["cell"]: row["traceback"] for row in self.failures()}
+            for row in measured:
+                found[row["cell"]] = {**row, **seconds.get(row["cell"], {}), "traceback": traces.get(row["cell"])}
+        for shard in sorted(self.shards.glob("*.parquet")):
+            for row in pq.read_table(shard).to_pylist():
+                found[row["cell"]] = row
+        return found
+
+    # -- when it is done ------------------------------------------------------------------------------------------
+    def write_merged(self, rows: list[dict[str, Any]]) -> None:
+        """Write the sorted table, the timings and the failures, then drop the shards."""
+        _write_table(pa.Table.from_pylist([_complete(r, RESULTS) for r in rows], RESULTS), self.results / "results.parquet")
+        unique = {row["cell"]: row for row in rows}.values()
+        timings = pa.Table.from_pylist([_complete(row, TIMINGS) for row in unique], TIMINGS)
+        _write_table(timings, self.results / "timings.parquet")
+        failed = [row for row in rows if row["status"] != "ok"]
+        names = ("cell", "family", "policy", "instance", "instance_seed", "policy_seed", "message", "traceback")
+        write_json(self.results / "failures.json", [{name: row.get(name) for name in names} for row in failed])
+        shutil.rmtree(self.shards, ignore_errors=True)
+        shutil.rmtree(self.in_flight, ignore_errors=True)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Failed cells with message and traceback."""
+        path = self.results / "failures.json"
+        return json.loads(path.read_text()) if path.is_file() else []
+
+    def table(self) -> pd.DataFrame:
+        """Read the merged results.
+
+        Raises
+        ------
+        UnknownName
+            The folder holds no finished run.
+        """
+        path = self.results / "results.parquet"
+        if not path.is_file():
+            hint = "it was not finished: run the suite again with the same --out" if self.shards.is_dir() else "no run is there"
+            raise UnknownName(f"{self.path}: {hint} (kvratio run SUITE --out {self.path})")
+        return pq.read_table(path).to_pandas()
+
+    def timings(self) -> pd.DataFrame:
+        """Read the seconds each cell took."""
+        return pq.read_table(self.results / "timings.parquet").to_pandas()
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Read the manifest; raises UnknownName where there is none."""
+        if not self.manifest.is_file():
+            raise UnknownName(f"{self.path} has no manifest.json, so it is no run: give the folder that kvratio run wrote")
+        return json.loads(self.manifest.read_text())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(data, indent=1) + "\n")
+    os.replace(part, path)
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    """Write Parquet atomically and without anything that changes from run to run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    pq.write_table(table, part, compression="zstd")
+    os.replace(part, path)
+
+
+def _complete(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    return {name: row.get(name) for name in schema.names}
+
+
+def columns(schemas: Iterable[pa.Schema]) -> list[str]:
+    """Names of all columns of some schemas, in order."""
+    return [name for schema in schemas for name in schema.names]
