@@ -165,7 +165,9 @@ class Card:
 
     def __post_init__(self) -> None:
         if self.information not in INFORMATION:
-            raise BadParameter(f"{self.id}: information is {self.information!r}: choose one of {', '.join(INFORMATION)}")
+            raise BadParameter(
+                f"{self.id}: information is {self.information!r}: choose one of {', '.join(INFORMATION)}"
+            )
         if (self.decide is None) == (self.run is None):
             raise BadParameter(f"{self.id}: a card needs exactly one of decide and run")
 

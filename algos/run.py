@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from algos.card import MIN_ROUND_LIMIT, Card, Known
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import UNCOUNTED, compiled
 from kvratio.problem.errors import PolicyError, RoundLimit
 from kvratio.problem.instance import Instance, InstanceBatch, IntArray
 from kvratio.problem.schedule import ATTEMPT_DTYPE, Attempts, Schedule
@@ -102,10 +102,11 @@ def one_bit(card: Card, seen: Known, settings: Mapping[str, Any]) -> Known:
 @cache
 def compiled_hook(decide: Any) -> Any:
     """Compile a policy's hook, once per process; on disk once per source."""
-    from algos.engine.state import VIEW_TYPE
     from numba import types
 
-    return compiled(decide, signature=types.int64(VIEW_TYPE))
+    from algos.engine.state import VIEW_TYPE
+
+    return compiled(decide, signature=types.int64(VIEW_TYPE), **UNCOUNTED)
 
 
 def ranked(keys: np.ndarray, offsets: IntArray | None = None) -> IntArray:

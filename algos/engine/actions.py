@@ -10,21 +10,21 @@ import numpy as np
 
 from algos.engine import bitset, ledger
 from algos.engine.state import NEVER, RUNNING, WAITING
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import inlined
 
 #: codes of forbidden actions
 NOT_WAITING, NOT_RUNNING, TOO_MANY_ACTIONS = 1, 2, 3
 
 
 # -- questions ------------------------------------------------------------------------------------------------------
-@compiled
+@inlined
 def need(v):
     """Memory that the running requests will hold in the next round."""
     s = v.st[0]
     return s.offset + s.running * (s.now + 1)
 
 
-@compiled
+@inlined
 def next_use(v, i):
     """Memory that request i would hold in the next round: running or, if it were started now, waiting."""
     s = v.st[0]
@@ -32,55 +32,55 @@ def next_use(v, i):
     return r.prompt + s.now - r.start + 1 if r.status == RUNNING else r.prompt + r.kept + 1
 
 
-@compiled
+@inlined
 def room(v, i):
     """Whether waiting request i fits for one more round."""
     r = v.req[i]
     return need(v) + r.prompt + r.kept + 1 <= v.st[0].memory
 
 
-@compiled
+@inlined
 def age(v, i):
     """Tokens that running request i has produced."""
     return v.st[0].now - v.req[i].start
 
 
-@compiled
+@inlined
 def first_waiting(v):
     """Waiting request that is first in the policy's order, or -1."""
     rank = bitset.first(v.waiting)
     return v.order[rank] if rank >= 0 else np.int64(-1)
 
 
-@compiled
+@inlined
 def next_waiting(v, i):
     """Waiting request that follows i in the policy's order, or -1; i itself may have been started meanwhile."""
     rank = bitset.following(v.waiting, v.req[i].rank + 1, len(v.order))
     return v.order[rank] if rank >= 0 else np.int64(-1)
 
 
-@compiled
+@inlined
 def first_running(v):
     """Running request that is first in the policy's order, or -1."""
     rank = bitset.first(v.active)
     return v.order[rank] if rank >= 0 else np.int64(-1)
 
 
-@compiled
+@inlined
 def next_running(v, i):
     """Running request that follows i in the policy's order, or -1."""
     rank = bitset.following(v.active, v.req[i].rank + 1, len(v.order))
     return v.order[rank] if rank >= 0 else np.int64(-1)
 
 
-@compiled
+@inlined
 def last_running(v):
     """Running request that is last in the policy's order, or -1."""
     rank = bitset.last(v.active)
     return v.order[rank] if rank >= 0 else np.int64(-1)
 
 
-@compiled
+@inlined
 def latest_started(v):
     """Running request with the largest (start of its attempt, index), or -1."""
     s = v.st[0]
@@ -96,13 +96,13 @@ def latest_started(v):
 
 
 # -- actions --------------------------------------------------------------------------------------------------------
-@compiled
+@inlined
 def start(v, i):
     """Start waiting request i now."""
     start_capped(v, i, NEVER)
 
 
-@compiled
+@inlined
 def start_capped(v, i, cap):
     """Start waiting request i now; the engine stops it after ``cap`` rounds if it has not finished."""
     s = v.st[0]
@@ -122,7 +122,7 @@ def start_capped(v, i, cap):
     _note(v, i)
 
 
-@compiled
+@inlined
 def evict(v, i):
     """Stop running request i now; it waits again, with its tokens void under ``restart`` and kept otherwise."""
     s = v.st[0]
@@ -139,7 +139,7 @@ def evict(v, i):
     _note(v, ~i)
 
 
-@compiled
+@inlined
 def leave(v, i):
     """Take request i off the list of running ones, the memory line and the ledger (not for policies)."""
     s = v.st[0]
@@ -154,7 +154,7 @@ def leave(v, i):
     bitset.discard(v.active, r.rank)
 
 
-@compiled
+@inlined
 def _note(v, action):
     s = v.st[0]
     if s.n_actions >= len(v.actions):
@@ -164,7 +164,7 @@ def _note(v, action):
     s.n_actions += 1
 
 
-@compiled
+@inlined
 def _forbid(v, code, i):
     s = v.st[0]
     if s.error == 0:
@@ -173,7 +173,7 @@ def _forbid(v, code, i):
 
 
 # -- the list loop --------------------------------------------------------------------------------------------------
-@compiled
+@inlined
 def start_in_order(v, skip):
     """Start waiting requests in the policy's order while the future-peak check on their estimates holds.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba.cpython.unsafe.numbers import leading_zeros, trailing_zeros
 
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import inlined
 
 HEADER = 8
 
@@ -24,7 +24,7 @@ def words_needed(n: int) -> int:
             return total
 
 
-@compiled
+@inlined
 def clear_all(words, n):
     """Make the set empty, with room for members 0 .. n-1."""
     size = max(1, n)
@@ -42,7 +42,7 @@ def clear_all(words, n):
     words[0] = level
 
 
-@compiled
+@inlined
 def insert(words, x):
     """Put x in."""
     for level in range(words[0]):
@@ -54,7 +54,7 @@ def insert(words, x):
         x >>= 6
 
 
-@compiled
+@inlined
 def discard(words, x):
     """Take x out."""
     for level in range(words[0]):
@@ -65,13 +65,13 @@ def discard(words, x):
         x >>= 6
 
 
-@compiled
+@inlined
 def contains(words, x):
     """Whether x is in."""
     return (words[words[1] + (x >> 6)] >> (x & 63)) & 1 == 1
 
 
-@compiled
+@inlined
 def _descend_first(words, level, x):
     while level > 0:
         level -= 1
@@ -79,7 +79,7 @@ def _descend_first(words, level, x):
     return x
 
 
-@compiled
+@inlined
 def first(words):
     """Return the smallest member, or -1."""
     top = words[0]
@@ -88,7 +88,7 @@ def first(words):
     return _descend_first(words, top, np.int64(0))
 
 
-@compiled
+@inlined
 def last(words):
     """Return the largest member, or -1."""
     level = words[0]
@@ -101,7 +101,7 @@ def last(words):
     return x
 
 
-@compiled
+@inlined
 def following(words, x, n):
     """Return the smallest member >= x, or -1; n is the room given to `clear_all`."""
     if x >= n:

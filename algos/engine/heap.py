@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import inlined
 
 
-@compiled
+@inlined
 def push(times, requests, slots, size, time, i):
     """Add request i with an end time; the caller counts the size up."""
     _up(times, requests, slots, size, time, i)
 
 
-@compiled
+@inlined
 def remove(times, requests, slots, size, i):
     """Take request i out; the caller counts the size down."""
     at = slots[i]
@@ -26,12 +26,12 @@ def remove(times, requests, slots, size, i):
         _down(times, requests, slots, end, at, time, j)
 
 
-@compiled
+@inlined
 def _before(time, i, other_time, j):
     return time < other_time or (time == other_time and i < j)
 
 
-@compiled
+@inlined
 def _up(times, requests, slots, at, time, i):
     while at > 0:
         parent = (at - 1) >> 1
@@ -44,7 +44,7 @@ def _up(times, requests, slots, at, time, i):
     slots[i] = at
 
 
-@compiled
+@inlined
 def _down(times, requests, slots, size, at, time, i):
     while True:
         child = 2 * at + 1

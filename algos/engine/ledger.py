@@ -1,8 +1,9 @@
 """Believed ends of the running requests, and the future-peak check on them (docs/model.md, section 8).
 
-``ledger`` holds three columns of equal length: distinct believed ends ascending, the sum of (prompt - virtual
-start) and the number of requests that end there. The window [first, last) of the scalars is in use. Requests that
-outlive their believed end are moved into one aggregate: they count as ending in the next round, always.
+``ledger`` holds three columns of equal length, used in the window [first, last) of the scalars: the distinct
+believed ends u ascending; load(u) + u, where load(u) is the memory in round u of those that end at u or later; and
+the number of these. So the check is one pass over a column, and a change touches the ends before it.
+Requests that outlive their believed end are moved into one aggregate: they count as ending in the next round.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from algos.engine.state import NEVER
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import inlined
 
 
-@compiled
+@inlined
 def believe(v, i, length):
     """Enter the running request i as ending after ``length`` tokens, or after its next one if it is past that."""
     s = v.st[0]
@@ -23,34 +24,73 @@ def believe(v, i, length):
     r.end = end
 
 
-@compiled
-def _add(v, end, weight):
+@inlined
+def _position(v, end):
+    """First place in the window whose believed end is not before ``end``."""
     s = v.st[0]
-    book = v.ledger
-    size = len(book) // 3
-    if s.last == size:
-        _compact(v)
     lo, hi = s.first, s.last
+    if lo < hi and v.ledger[lo] >= end:
+        return lo
     while lo < hi:
         mid = (lo + hi) >> 1
-        if book[mid] < end:
+        if v.ledger[mid] < end:
             lo = mid + 1
         else:
             hi = mid
-    if lo == s.last or book[lo] != end:
-        for k in range(s.last, lo, -1):
-            book[k] = book[k - 1]
-            book[size + k] = book[size + k - 1]
-            book[2 * size + k] = book[2 * size + k - 1]
-        book[lo] = end
-        book[size + lo] = 0
-        book[2 * size + lo] = 0
-        s.last += 1
-    book[size + lo] += weight
-    book[2 * size + lo] += 1
+    return lo
 
 
-@compiled
+@inlined
+def _add(v, end, weight):
+    s = v.st[0]
+    size = len(v.ledger) // 3
+    if s.last == size:
+        _compact(v)
+    at = _position(v, end)
+    ends, tops, counts = v.ledger[:size], v.ledger[size : 2 * size], v.ledger[2 * size :]
+    if at < s.last and ends[at] == end:
+        tops[at] += weight + end
+        counts[at] += 1
+    else:
+        load = np.int64(0)
+        count = np.int64(0)
+        if at < s.last:
+            count = counts[at]
+            load = tops[at] - ends[at] - (ends[at] - end) * count
+        at = _make_room(v, ends, tops, counts, at)
+        ends[at] = end
+        tops[at] = load + end + weight + end
+        counts[at] = count + 1
+    first = s.first
+    for k in range(first, at):
+        tops[k] += weight + ends[k]
+        counts[k] += 1
+
+
+@inlined
+def _make_room(v, ends, tops, counts, at):
+    """Open a gap before place ``at`` on the shorter side; return where it is."""
+    s = v.st[0]
+    if s.first > 0 and at - s.first < s.last - at:
+        for k in range(s.first, at):
+            ends[k - 1] = ends[k]
+        for k in range(s.first, at):
+            tops[k - 1] = tops[k]
+        for k in range(s.first, at):
+            counts[k - 1] = counts[k]
+        s.first -= 1
+        return at - 1
+    for k in range(s.last, at, -1):
+        ends[k] = ends[k - 1]
+    for k in range(s.last, at, -1):
+        tops[k] = tops[k - 1]
+    for k in range(s.last, at, -1):
+        counts[k] = counts[k - 1]
+    s.last += 1
+    return at
+
+
+@inlined
 def _compact(v):
     """Move the window to the front of the columns."""
     s = v.st[0]
@@ -63,57 +103,60 @@ def _compact(v):
     s.last = count
 
 
-@compiled
+@inlined
 def forget(v, i):
     """Take request i out of the ledger, if it is in."""
     s = v.st[0]
     r = v.req[i]
-    if r.end < 0:
+    end = r.end
+    if end < 0:
         return
-    book = v.ledger
-    size = len(book) // 3
+    r.end = -1
     weight = r.prompt - r.start
-    lo, hi = s.first, s.last
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if book[mid] < r.end:
-            lo = mid + 1
-        else:
-            hi = mid
-    if lo < s.last and book[lo] == r.end:
-        if r.end != s.now:
-            s.surprise = 1
-        book[size + lo] -= weight
-        book[2 * size + lo] -= 1
-        if book[2 * size + lo] == 0:
-            if lo == s.first:
-                s.first += 1
-            else:
-                for k in range(lo, s.last - 1):
-                    book[k] = book[k + 1]
-                    book[size + k] = book[size + k + 1]
-                    book[2 * size + k] = book[2 * size + k + 1]
-                s.last -= 1
-    else:
+    size = len(v.ledger) // 3
+    at = _position(v, end)
+    if at == s.last or v.ledger[at] != end:
         s.over_offset -= weight
         s.over_count -= 1
         s.surprise = 1
-    r.end = -1
+        return
+    if end != s.now:
+        s.surprise = 1
+    ends, tops, counts = v.ledger[:size], v.ledger[size : 2 * size], v.ledger[2 * size :]
+    first = s.first
+    for k in range(first, at + 1):
+        tops[k] -= weight + ends[k]
+        counts[k] -= 1
+    if counts[at] == (counts[at + 1] if at + 1 < s.last else 0):
+        if at == s.first:
+            s.first += 1
+        else:
+            for k in range(at, s.last - 1):
+                ends[k], tops[k], counts[k] = ends[k + 1], tops[k + 1], counts[k + 1]
+            s.last -= 1
 
 
-@compiled
+@inlined
 def outlive(v):
     """Move those whose believed end has passed without completion into the aggregate; run after completions."""
     s = v.st[0]
     size = len(v.ledger) // 3
     while s.first < s.last and v.ledger[s.first] <= s.now:
-        s.over_offset += v.ledger[size + s.first]
-        s.over_count += v.ledger[2 * size + s.first]
+        k, following = s.first, s.first + 1
+        end = v.ledger[k]
+        count = v.ledger[2 * size + k]
+        load = v.ledger[size + k] - end
+        if following < s.last:
+            later = v.ledger[2 * size + following]
+            load -= v.ledger[size + following] - v.ledger[following] - (v.ledger[following] - end) * later
+            count -= later
+        s.over_offset += load - count * end
+        s.over_count += count
         s.first += 1
         s.surprise = 1
 
 
-@compiled
+@inlined
 def fits(v, i, length):
     """Whether waiting request i, believed to need ``length`` tokens, may start now; only believed ends count.
 
@@ -125,33 +168,26 @@ def fits(v, i, length):
     """
     s = v.st[0]
     r = v.req[i]
-    book = v.ledger
-    size = len(book) // 3
+    size = len(v.ledger) // 3
     now, memory = s.now, s.memory
     virtual = now - r.kept
     end = virtual + max(length, r.kept + 1)
     base = r.prompt - virtual
-    offset, count = s.offset, s.running
-    if s.over_count > 0:
-        # Requests past their estimate hold the next round for ever, and its demand only grows until an event.
-        if offset + count * (now + 1) + base + now + 1 > memory:
-            return NEVER
-        offset -= s.over_offset
-        count -= s.over_count
+    # Requests past their estimate hold the next round for ever, and its demand only grows until an event.
+    if s.over_count > 0 and s.offset + s.running * (now + 1) + base + now + 1 > memory:
+        return NEVER
+    ends, tops, counts = v.ledger[:size], v.ledger[size : 2 * size], v.ledger[2 * size :]
+    first, last = s.first, s.last
+    stop = last if last > first and ends[last - 1] <= end else _position(v, end + 1)
+    limit = memory - base
+    # A believed end u is violated iff its excess is positive; moving the start by one lowers it by one until u.
     retry = np.int64(0)
-    k = s.first
-    while k < s.last and book[k] <= end:
-        u = book[k]
-        excess = offset + count * u + base + u - memory
-        if excess > 0:
-            retry = max(retry, min(now + excess, u))
-        offset -= book[size + k]
-        count -= book[2 * size + k]
-        k += 1
-    if retry > 0:
+    for k in range(first, stop):
+        retry = max(retry, min(now + tops[k] - limit, ends[k]))
+    if retry > now:
         return retry
-    if k > s.first and book[k - 1] == end:
-        return np.int64(0)
-    if offset + count * end + base + end > memory:
-        return book[k] + 1 - (end - now) if k < s.last else NEVER
+    if stop < last and (stop == first or ends[stop - 1] != end):
+        gap = ends[stop] - end
+        if tops[stop] - ends[stop] - gap * counts[stop] + end > limit:
+            return ends[stop] + 1 - (end - now)
     return np.int64(0)

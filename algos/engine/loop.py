@@ -7,7 +7,7 @@ from numba import types
 
 from algos.engine import actions, bitset, heap, ledger
 from algos.engine.state import DONE, HOOK_TYPE, NEVER, RUNNING, TRUTH_TYPE, UNRELEASED, VIEW_TYPE, WAITING
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 
 # Places in Truth.totals.
 ATTEMPTS, EVICTIONS, WASTED_ROUNDS, WASTED_TOKEN_ROUNDS, RECOMPUTED, EPOCHS, RELEASED, HEAP = range(8)
@@ -16,7 +16,7 @@ ATTEMPTS, EVICTIONS, WASTED_ROUNDS, WASTED_TOKEN_ROUNDS, RECOMPUTED, EPOCHS, REL
 FINE, OVER_MEMORY, STUCK, ROUND_LIMIT, BACKWARDS = 0, 11, 12, 13, 14
 
 
-@compiled
+@compiled(signature=types.void(VIEW_TYPE, TRUTH_TYPE, types.int64, types.int64, types.int64), **UNCOUNTED)
 def prepare(v, truth, memory, keeps, coins):
     """Blank the view and the books before a run; the order of ranks must be in ``v.order``."""
     n = len(truth.prompt)
@@ -42,7 +42,7 @@ def prepare(v, truth, memory, keeps, coins):
         truth.totals[k] = 0
 
 
-@compiled
+@inlined
 def _log(truth, i, stop, completed):
     """Count one attempt of at least one round, and write it down where asked."""
     t = truth.totals
@@ -54,7 +54,7 @@ def _log(truth, i, stop, completed):
         truth.first_start[i] = truth.began[i]
 
 
-@compiled
+@inlined
 def _lose(v, truth, i):
     """Book an attempt that ended now without completing."""
     s = v.st[0]
@@ -73,7 +73,7 @@ def _lose(v, truth, i):
         t[WASTED_TOKEN_ROUNDS] += truth.prompt[i] * length + length * (length + 1) // 2
 
 
-@compiled
+@inlined
 def _complete(v, truth, i):
     s = v.st[0]
     r = v.req[i]
@@ -88,7 +88,7 @@ def _complete(v, truth, i):
         truth.totals[RECOMPUTED] += truth.prompt[i] + r.kept
 
 
-@compiled
+@inlined
 def _expire(v, truth, i):
     """A cap was reached: the attempt ends, its request waits."""
     s = v.st[0]
@@ -102,7 +102,7 @@ def _expire(v, truth, i):
     _lose(v, truth, i)
 
 
-@compiled
+@inlined
 def _ends(v, truth):
     """Steps 1 and 3 of an epoch: completions first, then caps."""
     s = v.st[0]
@@ -122,7 +122,7 @@ def _ends(v, truth):
             _expire(v, truth, v.ended[k])
 
 
-@compiled
+@inlined
 def _arrivals(v, truth):
     """Step 2: copy what the policy may know of the requests that arrive now."""
     s = v.st[0]
@@ -142,7 +142,7 @@ def _arrivals(v, truth):
         s.unfinished += 1
 
 
-@compiled
+@inlined
 def _replay(v, truth):
     """Carry the hook's actions into the engine's books."""
     s = v.st[0]
@@ -161,7 +161,7 @@ def _replay(v, truth):
     s.n_actions = 0
 
 
-@compiled
+@inlined
 def _schedule_end(v, truth, i):
     r = v.req[i]
     if r.status != RUNNING:
@@ -176,7 +176,7 @@ def _schedule_end(v, truth, i):
         truth.totals[HEAP] = size + 1
 
 
-@compiled(signature=types.int64(HOOK_TYPE, VIEW_TYPE, TRUTH_TYPE, types.int64))
+@compiled(signature=types.int64(HOOK_TYPE, VIEW_TYPE, TRUTH_TYPE, types.int64), **UNCOUNTED)
 def run_one(hook, v, truth, round_limit):
     """Run one prepared instance to its end.
 
@@ -216,4 +216,3 @@ def run_one(hook, v, truth, round_limit):
         if following > round_limit:
             return ROUND_LIMIT
         s.now = following
-
