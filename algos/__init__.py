@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from algos.card import Card
+    from algos.packed import PackedSchedules
+    from kvratio.problem.batch import InstanceBatch
     from kvratio.problem.instance import Instance
     from kvratio.problem.schedule import Schedule
 
@@ -55,6 +57,27 @@ def schedule(
     from algos.run import run_schedule
 
     return run_schedule(card(policy), inst, eviction, seed, round_limit, params)
+
+
+def schedule_batch(
+    batch: InstanceBatch,
+    policy: str | Card,
+    eviction: str | None = None,
+    seed: int = 0,
+    round_limit: int | None = None,
+    **params: Any,
+) -> PackedSchedules:
+    """Run a policy on many small instances in one compiled call; parameters as for `schedule`.
+
+    Returns
+    -------
+    PackedSchedules
+        Completions, totals and evictions per instance; a nonzero code marks an instance whose run failed.
+    """
+    from algos.packed import run_batch
+    from algos.registry import card
+
+    return run_batch(card(policy), batch, eviction, seed, round_limit, params)
 
 
 def policy_ids() -> tuple[str, ...]:

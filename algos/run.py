@@ -11,7 +11,7 @@ import numpy as np
 from algos.card import MIN_ROUND_LIMIT, Card, Known
 from kvratio.problem.compiled import UNCOUNTED, compiled
 from kvratio.problem.errors import PolicyError, RoundLimit
-from kvratio.problem.instance import Instance, InstanceBatch, IntArray
+from kvratio.problem.instance import Instance, IntArray
 from kvratio.problem.schedule import ATTEMPT_DTYPE, Attempts, Schedule
 
 
@@ -141,9 +141,9 @@ def run_events(
     by_arrival = np.arange(n, dtype=np.int64) if inst.is_batch else ranked(inst.arrival)
     width = min(n, inst.memory)
     own = card.scratch(n, inst.memory, settings, seen) if card.scratch else 0
-    view = _view(n, width, ranked(keys), _vector(settings), own)
-    truth = _truth(seen, inst.output, by_arrival, width, record)
-    loop.prepare(view, truth, inst.memory, int(eviction != "restart"), _signed(seed))
+    view = make_view(n, width, ranked(keys), settings_vector(settings), own)
+    truth = make_truth(seen, inst.output, by_arrival, width, record)
+    loop.prepare(view, truth, inst.memory, int(eviction != "restart"), signed_seed(seed))
     code = loop.run_one(compiled_hook(card.decide), view, truth, limit)
     if code:
         raise _failure(card.id, code, view)
@@ -162,7 +162,8 @@ def run_events(
     )
 
 
-def _view(n: int, width: int, order: IntArray, param: np.ndarray, own: int) -> Any:
+def make_view(n: int, width: int, order: IntArray, param: np.ndarray, own: int) -> Any:
+    """Allocate a view for instances of up to n requests, of which up to ``width`` run at once."""
     from algos.engine.bitset import words_needed
     from algos.engine.state import REQUEST, STATE, View
 
@@ -186,7 +187,8 @@ def _view(n: int, width: int, order: IntArray, param: np.ndarray, own: int) -> A
     )
 
 
-def _truth(seen: Known, output: IntArray, by_arrival: IntArray, width: int, record: int) -> Any:
+def make_truth(seen: Known, output: IntArray, by_arrival: IntArray, width: int, record: int) -> Any:
+    """Lay out what the engine alone may see, and room for its results."""
     from algos.engine.state import Truth
 
     def ints(size: int) -> IntArray:
@@ -219,13 +221,13 @@ def _truth(seen: Known, output: IntArray, by_arrival: IntArray, width: int, reco
     )
 
 
-def _vector(settings: Mapping[str, Any]) -> np.ndarray:
+def settings_vector(settings: Mapping[str, Any]) -> np.ndarray:
     """Turn settings into the float64 vector that hooks read; None and text become NaN."""
     numbers = [np.nan if v is None or isinstance(v, str) else float(v) for v in settings.values()]
     return np.array(numbers, dtype=np.float64)
 
 
-def _signed(seed: int) -> int:
+def signed_seed(seed: int) -> int:
     """Bring a seed mod 2^64 into int64."""
     return int(np.array([int(seed) % 2**64], dtype=np.uint64).view(np.int64)[0])
 

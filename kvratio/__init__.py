@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Instance": "kvratio.problem.instance",
-    "InstanceBatch": "kvratio.problem.instance",
+    "InstanceBatch": "kvratio.problem.batch",
     "Schedule": "kvratio.problem.schedule",
     "Bound": "kvratio.problem.bound",
     "Certificate": "kvratio.problem.bound",

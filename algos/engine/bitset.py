@@ -1,6 +1,6 @@
 """Ordered sets of small integers: 64-ary trees of bits in one int64 array. All operations cost O(log_64 n).
 
-``words[1 + level]`` is the offset of a level, ``words[0]`` the number of levels; level 0 holds the members, a bit
+``words[0]`` is the number of levels, ``words[1 + level]`` the offset of a level and the end of the one below; level 0 holds the members, a bit
 of level k + 1 says whether a word of level k has members.
 """
 
@@ -40,6 +40,7 @@ def clear_all(words, n):
         if size == 1:
             break
     words[0] = level
+    words[1 + level] = at
 
 
 @inlined
@@ -113,8 +114,7 @@ def following(words, x, n):
             # Every word up to x on the level below is done: look past it.
             x += 1
         at = x >> 6
-        size = (words[2 + level] if level + 1 < top else len(words)) - words[1 + level]
-        if at >= size:
+        if at >= words[2 + level] - words[1 + level]:
             return np.int64(-1)
         word = words[words[1 + level] + at] & (np.int64(-1) << (x & 63))
         if word != 0:

@@ -275,38 +275,4 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-@dataclass(frozen=True, eq=False)
-class InstanceBatch:
-    """Many small instances packed end to end, for search and for tables of tiny cases.
-
-    Parameters
-    ----------
-    instances : iterable of Instance
-        At least one. Request arrays are concatenated; instance k owns rows ``offsets[k]:offsets[k+1]``.
-    """
-
-    instances: tuple[Instance, ...]
-    offsets: IntArray = field(init=False)
-    memory: IntArray = field(init=False)
-
-    def __init__(self, instances: Iterable[Instance]) -> None:
-        packed = tuple(instances)
-        if not packed:
-            raise BadInstance("InstanceBatch is empty: give at least one instance")
-        object.__setattr__(self, "instances", packed)
-        sizes = np.array([inst.n for inst in packed], dtype=np.int64)
-        object.__setattr__(self, "offsets", _frozen(np.concatenate(([0], np.cumsum(sizes)))))
-        object.__setattr__(self, "memory", _frozen(np.array([inst.memory for inst in packed], dtype=np.int64)))
-
-    def __len__(self) -> int:
-        return len(self.instances)
-
-    def __getitem__(self, k: int) -> Instance:
-        return self.instances[k]
-
-    def column(self, name: str) -> IntArray:
-        """Concatenate one field over all instances, int64[total requests]."""
-        return np.concatenate([getattr(inst, name) for inst in self.instances])
-
-
-__all__ = ["PROBLEM_FIELDS", "Instance", "InstanceBatch", "IntArray"]
+__all__ = ["PROBLEM_FIELDS", "Instance", "IntArray"]
