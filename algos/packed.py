@@ -73,7 +73,19 @@ def run_batch(
     codes, totals = np.zeros(size, np.int64), np.zeros((size, 8), np.int64)
     hook = compiled_hook(card.decide)
     keeps, coins = int(eviction != "restart"), signed_seed(seed)
-    run_packed(hook, view, truth, np.array(batch.offsets), np.array(batch.memory), settings, keeps, coins, limits, codes, totals)
+    run_packed(
+        hook,
+        view,
+        truth,
+        np.array(batch.offsets),
+        np.array(batch.memory),
+        settings,
+        keeps,
+        coins,
+        limits,
+        codes,
+        totals,
+    )
     return PackedSchedules(batch, truth.completion, truth.start, totals[:, loop.EVICTIONS].copy(), codes)
 
 
@@ -93,8 +105,9 @@ def _arrange(card: Card, batch: InstanceBatch, params: Mapping[str, Any]) -> tup
         parts.append(seen)
         orders.append(ranked(card.key(seen, values) if card.key else seen.arrival))
         own = max(own, card.scratch(inst.n, inst.memory, values, seen) if card.scratch else 0)
-    merged = [np.concatenate([part[column] for part in parts]) for column in range(6)]
-    return np.array(rows), Known(*merged, memory=0), np.concatenate(orders), own
+    names = Known._fields[:6]
+    merged: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return np.array(rows), Known(memory=0, **merged), np.concatenate(orders), own
 
 
 class _Whole:

@@ -8,8 +8,8 @@ WANG = 'Wang, Ye, Zhou, "LLM Serving Optimization with Variable Prefill and Deco
 CHEN = 'Chen, Ye, Zhou, "Adaptively Robust LLM Inference Optimization under Prediction Uncertainty", arXiv 2508.14544'
 FENG = 'Feng, Yang, Zhang, "Competitive Non-Clairvoyant KV-Cache Scheduling for LLM Inference", arXiv 2601.22996'
 KONG = (
-    'Kong, Qi, Ye, Zhou, "Geometry-Aware Online Scheduling for LLM Serving: From Theoretical Bound to System Practice", '
-    "arXiv 2606.22327"
+    'Kong, Qi, Ye, Zhou, "Geometry-Aware Online Scheduling for LLM Serving: From Theoretical Bound to System '
+    'Practice", arXiv 2606.22327'
 )
 FENG_ROUTING = (
     'Feng, Liu, Yang, Zhang, "General Non-Clairvoyant KV-Cache Scheduling via Regime-Aware Routing", arXiv 2607.09248'

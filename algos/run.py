@@ -239,9 +239,8 @@ def _failure(policy: str, code: int, view: Any) -> PolicyError:
     t, culprit = int(s["now"]), int(s["culprit"])
     if code == loop.OVER_MEMORY:
         demand = int(s["offset"]) + int(s["running"]) * (t + 1)
-        return PolicyError(
-            f"{policy}: at epoch {t} the next round would need {demand} of {int(s['memory'])} memory after its decisions"
-        )
+        budget = int(s["memory"])
+        return PolicyError(f"{policy}: at epoch {t} its decisions leave {demand} of {budget} memory for the next round")
     if code == loop.ROUND_LIMIT:
         return RoundLimit(f"{policy}: not finished at round {t}, past the round limit; it may never end")
     text = {

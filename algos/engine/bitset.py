@@ -1,7 +1,7 @@
 """Ordered sets of small integers: 64-ary trees of bits in one int64 array. All operations cost O(log_64 n).
 
-``words[0]`` is the number of levels, ``words[1 + level]`` the offset of a level and the end of the one below; level 0 holds the members, a bit
-of level k + 1 says whether a word of level k has members.
+``words[0]`` is the number of levels, ``words[1 + level]`` the offset of a level and the end of the one below; level 0
+holds the members, a bit of level k + 1 says whether a word of level k has members.
 """
 
 from __future__ import annotations

@@ -61,9 +61,8 @@ def volume(known: Known) -> Any:
 
 
 def _list_card(**about: Any) -> Card:
-    return Card(
-        family="list", information="prediction", evicts="if a prediction is too low", parameters=(SKIP,), decide=decide, **about
-    )
+    common: dict[str, Any] = {"family": "list", "information": "prediction", "evicts": "if a prediction is too low"}
+    return Card(parameters=(SKIP,), decide=decide, **common, **about)
 
 
 CARDS = (

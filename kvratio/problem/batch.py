@@ -86,16 +86,25 @@ class InstanceBatch:
         over = np.flatnonzero((o > rows) | (s > rows - np.minimum(o, rows)))
         if over.size:
             i = int(over[0])
-            raise BadInstance(f"output: request {i} has prompt {s[i]} + output {o[i]} > memory {rows[i]} of its instance")
+            raise BadInstance(
+                f"output: request {i} has prompt {s[i]} + output {o[i]} > memory {rows[i]} of its instance"
+            )
         columns = {"prompt": s, "output": o, "arrival": np.zeros(n, np.int64), "predicted": o}
         columns |= {"predicted_low": np.ones(n, np.int64), "predicted_high": rows - s}
-        given = {"arrival": arrival, "predicted": predicted, "predicted_low": predicted_low, "predicted_high": predicted_high}
+        given = {
+            "arrival": arrival,
+            "predicted": predicted,
+            "predicted_low": predicted_low,
+            "predicted_high": predicted_high,
+        }
         for name, value in given.items():
             if value is not None:
                 columns[name] = as_int64(name, value, n=n, low=0 if name == "arrival" else None)
         horizon = float(columns["arrival"].max()) + float(o.astype(np.float64).sum())
         if max(float(budget.max()), float(n)) * horizon > INT64_MAX / 4:
-            raise BadInstance(f"memory x horizon is about {float(budget.max()) * horizon:.3g}, beyond int64; use coarser units")
+            raise BadInstance(
+                f"memory x horizon is about {float(budget.max()) * horizon:.3g}, beyond int64; use coarser units"
+            )
         batch = cls.__new__(cls)
         batch._fill(columns, np.array(budget), size)
         return batch

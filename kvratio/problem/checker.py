@@ -84,7 +84,8 @@ def _check_progress(
         k = bad[0]
         what = "completes" if completed[k] else "is evicted"
         raise InfeasibleSchedule(
-            f"request {request[k]} {what} at {stop[k]} with {produced[k]} tokens; its output is {need[k]} (eviction={eviction})"
+            f"request {request[k]} {what} at {stop[k]} with {produced[k]} tokens; "
+            f"its output is {need[k]} (eviction={eviction})"
         )
     return kept
 
@@ -133,6 +134,6 @@ def _check_totals(instance: Instance, schedule: Schedule, rows: np.ndarray, kept
         "wasted_token_rounds": int((prompt * length + length * (length + 1) // 2).sum()) if restart else 0,
         "recomputed_tokens": int((instance.prompt[request] + kept)[resumed].sum()),
     }
-    for name, value in totals.items():
-        if getattr(schedule, name) != value:
-            raise InfeasibleSchedule(f"{name} is stated as {getattr(schedule, name)}, the attempts give {value}")
+    for name, total in totals.items():
+        if getattr(schedule, name) != total:
+            raise InfeasibleSchedule(f"{name} is stated as {getattr(schedule, name)}, the attempts give {total}")

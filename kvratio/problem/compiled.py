@@ -33,14 +33,15 @@ def compiled(function: Callable[..., Any] | None = None, *, signature: Any = Non
     """
     if function is None:
         return lambda f: compiled(f, signature=signature, **options)
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     # numba reads the folder while the decorator runs, so it is set for just that long.
-    numba.config.CACHE_DIR = str(cache_root() / source_hash(function.__module__)[:16])
+    config.CACHE_DIR = str(cache_root() / source_hash(function.__module__)[:16])
     try:
         jit = numba.njit(cache=True, **options) if signature is None else numba.njit(signature, cache=True, **options)
         return jit(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 #: Options for code on the hot path: no reference counts, so the function must not allocate arrays. Counting the
@@ -109,8 +110,9 @@ def _path_of(module: str) -> Path | None:
     top = module.partition(".")[0]
     if top not in OUR_PACKAGES:
         file = getattr(loaded, "__file__", None)
-        installed = file is None or "site-packages" in file or top in sys.stdlib_module_names
-        return None if installed or not file.endswith(".py") else Path(file)
+        if file is None or "site-packages" in file or top in sys.stdlib_module_names or not file.endswith(".py"):
+            return None
+        return Path(file)
     root = sys.modules.get(top)
     paths = getattr(root, "__path__", None)
     if not paths:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,23 @@ class Instance:
     has_predictions: bool = field(init=False, default=False)
     has_intervals: bool = field(init=False, default=False)
 
+    if TYPE_CHECKING:  # callers may give any array-like; the fields are int64 arrays
+
+        def __init__(
+            self,
+            prompt: npt.ArrayLike,
+            output: npt.ArrayLike,
+            memory: int,
+            arrival: npt.ArrayLike | None = None,
+            predicted: npt.ArrayLike | None = None,
+            predicted_low: npt.ArrayLike | None = None,
+            predicted_high: npt.ArrayLike | None = None,
+            name: str = "",
+            arrival_seconds: npt.ArrayLike | None = None,
+            witness: npt.ArrayLike | None = None,
+            info: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("has_predictions", self.predicted is not None)
@@ -91,8 +108,9 @@ class Instance:
         )
         if over.size:
             i = int(over[0])
+            total = int(self.prompt[i]) + int(self.output[i])
             raise BadInstance(
-                f"output: request {i} has prompt {self.prompt[i]} + output {self.output[i]} = {int(self.prompt[i]) + int(self.output[i])} "
+                f"output: request {i} has prompt {self.prompt[i]} + output {self.output[i]} = {total} "
                 f"> memory {self.memory}: raise memory or drop the request ({over.size} such requests)"
             )
         room = self.memory - self.prompt
@@ -125,8 +143,8 @@ class Instance:
             if size > INT64_MAX / 4:
                 worst = int(np.argmax(self.arrival if float(self.arrival.max()) > o.max() else s * o + o))
                 raise BadInstance(
-                    f"{what} is about {size:.3g}, beyond int64: request {worst} is the largest "
-                    f"(arrival {self.arrival[worst]}, prompt {self.prompt[worst]}, output {self.output[worst]}); use coarser units"
+                    f"{what} is about {size:.3g}, beyond int64; use coarser units. Request {worst} is the largest: "
+                    f"arrival {self.arrival[worst]}, prompt {self.prompt[worst]}, output {self.output[worst]}"
                 )
 
     # -- derived quantities ---------------------------------------------------------------------------------------
@@ -224,11 +242,10 @@ class Instance:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Instance:
         """Build an instance from `to_dict`'s data."""
-        unknown = set(data) - {f.name for f in fields(cls) if f.init}
+        names = [f.name for f in fields(cls) if f.init]
+        unknown = sorted(set(data) - set(names))
         if unknown:
-            raise BadInstance(
-                f"unknown field {sorted(unknown)[0]!r}: an instance has {', '.join(f.name for f in fields(cls) if f.init)}"
-            )
+            raise BadInstance(f"unknown field {unknown[0]!r}: an instance has {', '.join(names)}")
         return cls(**data)
 
     def save(self, path: str | Path) -> Path:
@@ -237,7 +254,8 @@ class Instance:
         if path.suffix == ".npz":
             data = self.to_dict()
             arrays = {k: np.asarray(data.pop(k)) for k in list(data) if isinstance(data[k], list)}
-            np.savez_compressed(path, meta=np.frombuffer(json.dumps(data).encode(), np.uint8), **arrays)
+            arrays["meta"] = np.frombuffer(json.dumps(data).encode(), np.uint8)
+            np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
         elif path.suffix == ".json":
             path.write_text(json.dumps(self.to_dict()) + "\n")
         else:
