@@ -10,6 +10,8 @@ import numpy as np
 
 from algos.card import MIN_ROUND_LIMIT, Card, Known
 from algos.run import compiled_hook, known, one_bit, ranked, run_schedule, settings_vector, signed_seed
+from algos.timetable.run import Timetable
+from algos.timetable.run import run_packed as run_packed_timetable
 from kvratio.problem.batch import InstanceBatch
 from kvratio.problem.instance import IntArray
 
@@ -54,6 +56,10 @@ def run_batch(
     params: Mapping[str, Any] | None = None,
 ) -> PackedSchedules:
     """Run a policy on every instance of a batch; see `algos.schedule_batch`."""
+    if isinstance(card.run, Timetable):
+        card.check_eviction(eviction)
+        out = run_packed_timetable(card, batch, params or {}, round_limit)
+        return PackedSchedules(batch, out.completion, out.start, out.evictions, out.codes)
     if card.decide is None:
         return _one_by_one(card, batch, eviction, seed, round_limit, params or {})
     from algos.engine import loop

@@ -76,7 +76,7 @@ def contains(words, x):
 def _descend_first(words, level, x):
     while level > 0:
         level -= 1
-        x = (x << 6) + trailing_zeros(words[words[1 + level] + x])
+        x = (x << 6) + trailing_zeros(words[words[1 + level] + x])  # type: ignore[call-arg]
     return x
 
 
@@ -98,7 +98,7 @@ def last(words):
     x = np.int64(0)
     while level > 0:
         level -= 1
-        x = (x << 6) + 63 - leading_zeros(words[words[1 + level] + x])
+        x = (x << 6) + 63 - leading_zeros(words[words[1 + level] + x])  # type: ignore[call-arg]
     return x
 
 
@@ -118,7 +118,7 @@ def following(words, x, n):
             return np.int64(-1)
         word = words[words[1 + level] + at] & (np.int64(-1) << (x & 63))
         if word != 0:
-            return _descend_first(words, level, (at << 6) + trailing_zeros(word))
+            return _descend_first(words, level, (at << 6) + trailing_zeros(word))  # type: ignore[call-arg]
         x = at
         level += 1
     return np.int64(-1)

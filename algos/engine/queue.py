@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 
 # An entry of the heap holds first key, second key, item.
 ENTRY = 3
@@ -29,19 +29,19 @@ def words_needed(n: int) -> int:
     return 1 + n + ENTRY * n
 
 
-@compiled
+@inlined
 def size(q):
     """Return the number of items in the queue."""
     return q.words[q.at]
 
 
-@compiled
+@inlined
 def contains(q, item):
     """Whether the item is in."""
     return q.words[q.at + 1 + item] > 0
 
 
-@compiled
+@inlined
 def top(q):
     """Return the first item, or -1."""
     if q.words[q.at] == 0:
@@ -49,13 +49,13 @@ def top(q):
     return q.words[q.at + 1 + q.n + 2]
 
 
-@compiled
+@inlined
 def top_key(q):
     """Return the first key of the first item; the queue must not be empty."""
     return q.words[q.at + 1 + q.n]
 
 
-@compiled
+@compiled(**UNCOUNTED)
 def push(q, item, first, second):
     """Put the item in, or move it, with these keys."""
     place = q.words[q.at + 1 + item] - 1
@@ -69,7 +69,7 @@ def push(q, item, first, second):
         _down(q, place, first, second, item)
 
 
-@compiled
+@compiled(**UNCOUNTED)
 def pop(q):
     """Take the first item out and return it, or -1."""
     item = top(q)
@@ -78,7 +78,7 @@ def pop(q):
     return item
 
 
-@compiled
+@compiled(**UNCOUNTED)
 def remove(q, item):
     """Take the item out, if it is in."""
     place = q.words[q.at + 1 + item] - 1
@@ -97,12 +97,20 @@ def remove(q, item):
         _down(q, place, first, second, moved)
 
 
-@compiled
+@inlined
+def clear(q):
+    """Take all items out, at the cost of their number."""
+    for place in range(q.words[q.at]):
+        q.words[q.at + 1 + q.words[_entry(q, place) + 2]] = 0
+    q.words[q.at] = 0
+
+
+@inlined
 def _entry(q, place):
     return q.at + 1 + q.n + 3 * place
 
 
-@compiled
+@inlined
 def _before(q, first, second, item, place):
     """Whether these keys come before those of the entry at a place."""
     entry = _entry(q, place)
@@ -113,20 +121,20 @@ def _before(q, first, second, item, place):
     return item < q.words[entry + 2]
 
 
-@compiled
+@inlined
 def _put(q, place, first, second, item):
     entry = _entry(q, place)
     q.words[entry], q.words[entry + 1], q.words[entry + 2] = first, second, item
     q.words[q.at + 1 + item] = place + 1
 
 
-@compiled
+@inlined
 def _move(q, source, place):
     entry = _entry(q, source)
     _put(q, place, q.words[entry], q.words[entry + 1], q.words[entry + 2])
 
 
-@compiled
+@inlined
 def _up(q, place, first, second, item):
     while place > 0:
         parent = (place - 1) >> 1
@@ -137,7 +145,7 @@ def _up(q, place, first, second, item):
     _put(q, place, first, second, item)
 
 
-@compiled
+@inlined
 def _down(q, place, first, second, item):
     count = q.words[q.at]
     while True:
@@ -157,7 +165,7 @@ def _down(q, place, first, second, item):
     _put(q, place, first, second, item)
 
 
-@compiled
+@inlined
 def _before_keys(first, second, item, other_first, other_second, other_item):
     if first != other_first:
         return first < other_first

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from algos.engine import ledger
 from algos.engine.actions import age, evict, latest_started, start
-from kvratio.problem.compiled import compiled
+from kvratio.problem.compiled import inlined
 
 
-@compiled
+@inlined
 def evict_latest(v):
     """Evict the running request with the largest (start, index), which has proved longer than believed.
 
@@ -26,7 +26,7 @@ def evict_latest(v):
     return i
 
 
-@compiled
+@inlined
 def forget_blocked(v):
     """Forget the last misfit if something unforeseen has freed memory; call once per epoch before `try_start`."""
     s = v.st[0]
@@ -35,7 +35,7 @@ def forget_blocked(v):
         s.surprise = 0
 
 
-@compiled
+@inlined
 def try_start(v, i):
     """Start waiting request i, believed to need ``r.a`` tokens, if the future-peak check holds.
 

@@ -46,7 +46,7 @@ def compiled(function: Callable[..., Any] | None = None, *, signature: Any = Non
 
 #: Options for code on the hot path: no reference counts, so the function must not allocate arrays. Counting the
 #: references of a `View`'s arrays at every call made the event loop three times slower.
-UNCOUNTED = {"_nrt": False}
+UNCOUNTED: dict[str, Any] = {"_nrt": False}
 
 
 def inlined(function: Callable[..., Any]) -> Any:

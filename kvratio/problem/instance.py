@@ -147,6 +147,12 @@ class Instance:
                     f"arrival {self.arrival[worst]}, prompt {self.prompt[worst]}, output {self.output[worst]}"
                 )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "info": dict(self.info)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, info=MappingProxyType(state["info"]))
+
     # -- derived quantities ---------------------------------------------------------------------------------------
     @property
     def n(self) -> int:

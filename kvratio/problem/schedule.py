@@ -68,6 +68,9 @@ class Schedule:
         for array in (self.completion, self.start, self.first_start):
             array.flags.writeable = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "attempts_source": self.attempts}
+
     @classmethod
     def from_starts(cls, instance: Instance, starts: npt.ArrayLike, policy: str = "witness") -> Schedule:
         """Build the schedule without kills that starts request i at ``starts[i]``; feasibility is not checked here."""

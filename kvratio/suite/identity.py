@@ -8,16 +8,16 @@ from functools import cache
 from pathlib import Path
 
 from kvratio.problem.errors import UnknownName
+from kvratio.problem.instance import Instance
 from kvratio.suite.naming import canonical
 from kvratio.suite.plan import BoundSpec, PolicySpec
 
-#: packages whose source decides the cost of a policy, and the bound of an instance
-POLICY_SOURCE = ("kvratio.problem", "algos")
-BOUND_SOURCE = ("kvratio.problem", "lowerbounds")
+#: the packages whose source is named in the manifest
+PACKAGES = ("kvratio.problem", "kvratio.suite", "algos", "instances", "lowerbounds")
 
 
 @cache
-def source_hash(package: str) -> str:
+def package_hash(package: str) -> str:
     """sha256 over the names and bytes of a package's Python files, in sorted order."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -35,12 +35,40 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def cell_key(instance_key: str, policy: PolicySpec, seed: int, bound: BoundSpec, objective: str) -> str:
+def instance_identity(inst: Instance) -> str:
+    """sha256 that names an instance in results: its key, and what an augmented policy is given beside it."""
+    mode = inst.info.get("augmentation")
+    if mode is None:
+        return inst.key
+    given = canonical({name: inst.info.get(name) for name in ("augmentation", "policy_memory", "policy_speed")})
+    return hashlib.sha256(f"{inst.key} {given}".encode()).hexdigest()
+
+
+@cache
+def policy_identity(policy: str) -> str:
+    """Hash of everything that decides what a policy does: its own source, the engine's and the model's."""
+    from algos import registry
+    from kvratio.problem.compiled import source_hash
+
+    return f"{registry.card(policy).identity}.{source_hash('algos.run')[:16]}"
+
+
+def cell_key(instance: str, policy: PolicySpec, seed: int, bound: BoundSpec, objective: str) -> str:
     """Content key of a cell: equal keys mean equal results, whatever suite asks for them.
 
-    It covers the instance, the policy with its parameters, eviction and seed, the bound with its options, and
-    the source of everything that computes them. Labels, file names and timings are not in it.
+    ``instance`` is the instance's identity. The key covers the instance, the policy with its parameters, eviction
+    and seed, the bound with its options, and the source of everything that computes them. Labels, file names and
+    timings are not in it.
     """
-    parts = [instance_key, policy.id, canonical(policy.parameters), policy.eviction, str(seed), bound.identity, objective]
-    parts += [source_hash(package) for package in dict.fromkeys(POLICY_SOURCE + BOUND_SOURCE)]
+    parts = [
+        instance,
+        policy.id,
+        policy_identity(policy.id),
+        canonical(policy.parameters),
+        policy.eviction,
+        str(seed),
+        bound.identity,
+        package_hash("lowerbounds"),
+        objective,
+    ]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +33,9 @@ def parse_name(text: str) -> tuple[str, dict[str, Any]]:
     BadParameter
         A pair without ``=``, or a key given twice.
     """
-    name, _, rest = text.strip().partition(":")
+    # A family of one's own is named file.py:family, so that colon belongs to the name.
+    own = re.match(r"^(.+\.py:\w+)(?::(.*))?$", text.strip())
+    name, rest = (own[1], own[2] or "") if own else text.strip().partition(":")[::2]
     parameters: dict[str, Any] = {}
     for pair in _split_top_level(rest):
         key, equals, value = pair.partition("=")
@@ -64,6 +67,8 @@ def format_name(name: str, parameters: Mapping[str, Any]) -> str:
 
 def format_value(value: Any) -> str:
     """Write one value without blanks, as `parse_value` reads it."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"{value:.1f}"
     if isinstance(value, (list, tuple)):

@@ -249,9 +249,7 @@ def _by_label(items: tuple[Any, ...], label: str, what: str, suite: str) -> Any:
     for item in items:
         if item.label == label:
             return item
-    raise UnknownName(
-        f"suite {suite} has no {what} {label!r}: choose from {', '.join(item.label for item in items)}"
-    )
+    raise UnknownName(f"suite {suite} has no {what} {label!r}: choose from {', '.join(item.label for item in items)}")
 
 
 def _plain(spec: Any) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from kvratio.suite.naming import format_name
 from kvratio.suite.plan import BoundSpec, FamilySpec, PolicySpec, Suite
 
 TOP_KEYS = (
-    "name title objective seeds policy_seeds cell_seconds resamples confidence certificates schedules "
-    "bound policy family trace"
-).split()
-POLICY_KEYS = "id label parameters eviction seeds".split()
-FAMILY_KEYS = "id label parameters grid seeds objective bound policies".split()
-TRACE_KEYS = "name label parameters grid objective bound policies".split()
-BOUND_KEYS = "method time_limit options".split()
+    *("name", "title", "objective", "seeds", "policy_seeds", "cell_seconds", "resamples", "confidence"),
+    *("certificates", "schedules", "bound", "policy", "family", "trace"),
+)
+POLICY_KEYS = ("id", "label", "parameters", "eviction", "seeds")
+FAMILY_KEYS = ("id", "label", "parameters", "grid", "seeds", "objective", "bound", "policies")
+TRACE_KEYS = ("name", "label", "parameters", "grid", "objective", "bound", "policies")
+BOUND_KEYS = ("method", "time_limit", "options")
 
 
 def suite_names() -> list[str]:
@@ -96,11 +96,11 @@ def read_suite(data: Mapping[str, Any], where: str = "suite", stem: str = "suite
 
 # -- policies -----------------------------------------------------------------------------------------------------
 def _read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str) -> PolicySpec:
-    import algos
+    from algos import registry
 
     _only(entry, POLICY_KEYS, where)
     name = _required(entry, "id", where)
-    card = _lookup(algos.card, name, algos.policy_ids(), f"{where}: id")
+    card = _lookup(registry.card, name, registry.policy_ids(), f"{where}: id")
     parameters = _table(entry.get("parameters", {}), f"{where}: parameters")
     _check_parameters(parameters, card.parameters, f"{where} ({name})")
     eviction = entry.get("eviction", card.eviction)
@@ -109,7 +109,7 @@ def _read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str) -
         seeds = read_seeds(entry["seeds"], f"{where} ({name}): seeds")
         if len(seeds) > 1 and not card.randomised:
             raise BadParameter(
-                f"{where} ({name}): seeds is {entry['seeds']!r}: it is deterministic, so one seed is enough; drop the key"
+                f"{where} ({name}): seeds is {entry['seeds']!r}: it is deterministic, so one is enough; drop the key"
             )
     label = str(entry.get("label") or format_name(card.id, parameters))
     return PolicySpec(card.id, label, parameters, eviction, seeds if card.randomised else (0,))
@@ -141,13 +141,15 @@ def _read_family(
     for label in chosen:
         if label not in policies:
             raise UnknownName(f"{where}: policies: {label!r} is not in this suite{_nearest(label, policies)}")
+    if "seeds" in entry:
+        seeds = read_seeds(entry["seeds"], f"{where}: seeds")
     return FamilySpec(
         id=name,
         label=str(entry.get("label") or Path(name).name),
         kind=kind,
         fixed=fixed,
         grid=grid,
-        seeds=read_seeds(entry["seeds"], f"{where}: seeds") if "seeds" in entry else seeds if kind == "family" else (0,),
+        seeds=seeds if kind == "family" else (0,),
         objective=_choice(entry.get("objective", objective), OBJECTIVES, f"{where}: objective"),
         bound=_read_bound(entry.get("bound", {}), bound, f"{where}: bound"),
         adaptive=adaptive,
@@ -157,11 +159,10 @@ def _read_family(
 
 def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
     """Check every value of every parameter against the family's card; return whether it is adaptive."""
-    import instances
+    from instances import registry as families
 
-    card = _lookup(instances.family, name, instances.family_ids(), f"{where}: id")
+    card = _lookup(families.family, name, families.family_ids(), f"{where}: id")
     known = {parameter.name: parameter for parameter in card.parameters}
-    adaptive = bool(card.adaptive)
     for key, values in {**{key: (value,) for key, value in fixed.items()}, **grid}.items():
         if key == "order" and card.orders:
             continue
@@ -170,14 +171,15 @@ def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[
                 continue  # handed on to the base family, which refuses what it does not know
             raise BadParameter(f"{where}: {key} is no parameter of {name}{_nearest(key, known)}")
         for value in values:
-            read = known[key].read(value, where)
-            if known[key].kind == "base" and isinstance(read, (str, Mapping)):
-                base = read if isinstance(read, str) else read["family"]
-                adaptive |= bool(_lookup(instances.family, base, instances.family_ids(), f"{where}: base").adaptive)
+            known[key].read(value, where)
+            if known[key].kind == "base":
+                base = value if isinstance(value, str) else value["family"]
+                _lookup(families.family, base, families.family_ids(), f"{where}: base")
     missing = [p.name for p in card.parameters if p.required and p.name not in fixed and p.name not in grid]
     if missing:
         raise BadParameter(f"{where}: {missing[0]} is missing: give it under parameters or grid")
-    return adaptive
+    first = {**fixed, **{key: values[0] for key, values in grid.items()}}
+    return families.takes_policy(name, **first)
 
 
 def _check_trace(fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
@@ -188,14 +190,17 @@ def _check_trace(fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], 
 
 # -- bounds and small values --------------------------------------------------------------------------------------
 def _read_bound(entry: Mapping[str, Any], default: BoundSpec, where: str) -> BoundSpec:
-    import lowerbounds
+    from kvratio.suite import methods
 
     _only(_table(entry, where), BOUND_KEYS, where)
     method = entry.get("method", default.method)
-    _choice(method, lowerbounds.methods(), f"{where}.method")
+    _choice(method, methods.methods(), f"{where}.method")
     limit = _number(entry.get("time_limit", default.time_limit), f"{where}.time_limit", 0.0)
     inherited = default.options if method == default.method else {}
-    return BoundSpec(method, limit, {**inherited, **_table(entry.get("options", {}), f"{where}.options")})
+    options = _table(entry.get("options", {}), f"{where}.options")
+    # TOML has no null, and options such as solver take None.
+    given = {key: None if value == "none" else value for key, value in options.items()}
+    return BoundSpec(method, limit, {**inherited, **given})
 
 
 def read_seeds(value: Any, where: str) -> tuple[int, ...]:
@@ -286,7 +291,8 @@ def _choice(value: Any, allowed: Iterable[str], where: str) -> Any:
 
 def _number(value: Any, where: str, low: float, high: float = float("inf")) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low < float(value) < high:
-        raise BadParameter(f"{where} is {value!r}: give a number above {low:g}" + (f" and below {high:g}" if high < 1e300 else ""))
+        limit = f" and below {high:g}" if high < 1e300 else ""
+        raise BadParameter(f"{where} is {value!r}: give a number above {low:g}{limit}")
     return float(value)
 
 

@@ -63,6 +63,7 @@ MEASURED = pa.schema(
         ("bound_grade", pa.string()),
         ("lower", pa.int64()),
         ("bound_upper", pa.int64()),
+        ("own_upper", pa.int64()),
         ("guarantee", pa.float64()),
         ("guarantee_holds", pa.bool_()),
     ]
@@ -73,7 +74,7 @@ DERIVED = pa.schema([("upper", pa.int64()), ("ratio_low", pa.float64()), ("ratio
 
 #: timings differ from run to run, so they have a file of their own
 TIMINGS = pa.schema(
-    [("cell", pa.string()), ("policy_seconds", pa.float64()), ("check_seconds", pa.float64()), ("bound_seconds", pa.float64())]
+    [("cell", pa.string()), *((name, pa.float64()) for name in ("policy_seconds", "check_seconds", "bound_seconds"))]
 )
 
 #: a shard also carries the traceback of a failed cell
@@ -106,11 +107,16 @@ class RunFolder:
         """The file that says what was run, with what, where."""
         return self.path / "manifest.json"
 
+    def instance(self, identity: str) -> Path:
+        """Where an instance is kept."""
+        return self.instances / f"{identity[:12]}.json"
+
     def create(self) -> None:
         """Make the folder; refuse one that holds something else."""
         if self.path.exists() and not self.path.is_dir():
             raise BadParameter(f"{self.path} is a file: give a folder for the run with --out")
-        if self.path.is_dir() and any(self.path.iterdir()) and not self.results.is_dir():
+        ours = self.results.is_dir() or self.manifest.is_file()
+        if self.path.is_dir() and any(self.path.iterdir()) and not ours:
             raise BadParameter(f"{self.path} holds something that is not a run: give an empty or new folder with --out")
         for folder in (self.shards, self.instances):
             folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +152,8 @@ class RunFolder:
     # -- when it is done ------------------------------------------------------------------------------------------
     def write_merged(self, rows: list[dict[str, Any]]) -> None:
         """Write the sorted table, the timings and the failures, then drop the shards."""
-        _write_table(pa.Table.from_pylist([_complete(r, RESULTS) for r in rows], RESULTS), self.results / "results.parquet")
+        merged = pa.Table.from_pylist([_complete(row, RESULTS) for row in rows], RESULTS)
+        _write_table(merged, self.results / "results.parquet")
         unique = {row["cell"]: row for row in rows}.values()
         timings = pa.Table.from_pylist([_complete(row, TIMINGS) for row in unique], TIMINGS)
         _write_table(timings, self.results / "timings.parquet")
@@ -171,8 +178,8 @@ class RunFolder:
         """
         path = self.results / "results.parquet"
         if not path.is_file():
-            hint = "it was not finished: run the suite again with the same --out" if self.shards.is_dir() else "no run is there"
-            raise UnknownName(f"{self.path}: {hint} (kvratio run SUITE --out {self.path})")
+            hint = "the run was not finished: go on with" if self.shards.is_dir() else "no run is there: make one with"
+            raise UnknownName(f"{self.path}: {hint} kvratio run SUITE --out {self.path}")
         return pq.read_table(path).to_pandas()
 
     def timings(self) -> pd.DataFrame:
@@ -182,7 +189,7 @@ class RunFolder:
     def read_manifest(self) -> dict[str, Any]:
         """Read the manifest; raises UnknownName where there is none."""
         if not self.manifest.is_file():
-            raise UnknownName(f"{self.path} has no manifest.json, so it is no run: give the folder that kvratio run wrote")
+            raise UnknownName(f"{self.path} has no manifest.json: give the folder of a finished run")
         return json.loads(self.manifest.read_text())
 
 

@@ -1,0 +1,1 @@
+"""Common timetables: slices, staggered phases, and the kernel that computes completions without an event loop."""

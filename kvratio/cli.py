@@ -1,0 +1,47 @@
+"""The command line: one thin command per verb; what a verb needs is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from kvratio.commands import add_commands
+
+app = typer.Typer(
+    name="kvratio",
+    help="Certified competitive ratios for KV-cache scheduling policies.",
+    epilog="First steps: kvratio run --suite smoke; kvratio list policies; kvratio info gsa.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+add_commands(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 fine, 1 a finding, 2 bad use, 130 interrupted.
+
+    Errors that kvratio raises on purpose are one line on stderr; anything else is a bug and shows its traceback.
+    """
+    from kvratio.problem.errors import InfeasibleSchedule, KvratioError, PolicyError, SolverError
+
+    try:
+        app(args=arguments, standalone_mode=True)
+    except KvratioError as fault:
+        print(f"kvratio: {fault}", file=sys.stderr)
+        # What a policy, a schedule or a solver did is a finding; everything else is a wrong word from the user.
+        sys.exit(1 if isinstance(fault, (InfeasibleSchedule, PolicyError, SolverError)) else 2)
+    except KeyboardInterrupt:
+        print("kvratio: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (kvratio list | head): not our business, and nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""`kvratio info`: the whole card of a policy, a family, a bound, a suite or a trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="Id of a policy, family, bound method, suite or trace.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print everything there is to know about one policy, family, bound, suite or trace.
+
+    Example: kvratio info gsa
+    """
+    from kvratio.commands.output import console, print_json
+
+    kind, title, facts = _find(name)
+    if json:
+        print_json({"kind": kind, "id": name, "title": title, **dict(facts)})
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    target = console()
+    target.print(Text.assemble((name, "bold"), f"  {title}" if title else "", (f"   {kind}", "dim")))
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for key, value in facts:
+        for k, line in enumerate(_lines(value)):
+            grid.add_row(key if k == 0 else "", line)
+    target.print(grid)
+
+
+def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
+    from algos import registry
+    from instances import registry as families
+    from instances.traces.sources import list_sources
+    from kvratio.problem.errors import UnknownName
+    from kvratio.suite import methods
+    from kvratio.suite.read import suite_names
+
+    aliases = {alias: policy for policy in registry.policy_ids() for alias in registry.card(policy).aliases}
+    if name in registry.policy_ids() or name in aliases:
+        return _policy(registry.card(name))
+    if name in families.family_ids() or ".py:" in name:
+        return _family(families.family(name))
+    if name in methods.methods():
+        return "bound", "", [("about", methods.methods()[name])]
+    if name in suite_names() or name.endswith(".toml"):
+        return _suite(name)
+    if any(source.name == name for source in list_sources()):
+        from kvratio.commands.tracing import trace_facts
+
+        return "trace", "", trace_facts(name)
+    import difflib
+
+    known = [*registry.policy_ids(), *families.family_ids(), *methods.methods(), *suite_names()]
+    known += [source.name for source in list_sources()]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "kvratio list policies|families|bounds|suites|traces shows all"
+    raise UnknownName(f"nothing is called {name!r}: {hint}")
+
+
+def _policy(card: Any) -> tuple[str, str, list[tuple[str, Any]]]:
+    proved = card.guarantee
+    facts = [
+        ("about", card.about),
+        ("aliases", ", ".join(card.aliases)),
+        ("family", card.family),
+        ("information", card.information),
+        ("arrivals", card.arrivals),
+        ("evicts", card.evicts),
+        ("eviction", f"{card.eviction} (allowed: {', '.join(card.allowed_evictions)})"),
+        ("randomised", "yes" if card.randomised else ""),
+        ("parameters", [_policy_parameter(parameter) for parameter in card.parameters] or "none"),
+        ("guarantee", _proved(proved)),
+        ("hypotheses", "" if proved is None else proved.hypotheses),
+        ("source", f"{card.source} [{card.reference}]" if card.reference not in card.source else card.source),
+    ]
+    return "policy", card.title, [(key, value) for key, value in facts if value]
+
+
+def _proved(guarantee: Any) -> str:
+    if guarantee is None:
+        return "none proved"
+    return f"{guarantee.text} on total {guarantee.objective} [{guarantee.reference}]"
+
+
+def _policy_parameter(parameter: Any) -> str:
+    return f"{parameter.name} = {_default(parameter.default)}: {parameter.doc}{_range(parameter)}"
+
+
+def _default(value: Any) -> str:
+    return "(computed)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _range(parameter: Any) -> str:
+    if parameter.choices:
+        return f" ({' | '.join(map(str, parameter.choices))})"
+    low, high = parameter.low, parameter.high
+    parts = []
+    if low is not None and not math.isinf(low):
+        strict = getattr(parameter, "above", False) or getattr(parameter, "open_low", False)
+        parts.append(f"{'>' if strict else '>='} {low:g}")
+    if high is not None and not math.isinf(high):
+        parts.append(f"<= {high:g}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _family(card: Any) -> tuple[str, str, list[tuple[str, Any]]]:
+    required = [f"{p.name} (required): {p.doc}{_range(p)}" for p in card.parameters if p.required]
+    optional = [f"{p.name} = {_default(p.default)}: {p.doc}{_range(p)}" for p in card.parameters if not p.required]
+    facts = [
+        ("about", card.about),
+        ("letter", card.letter),
+        ("kind", f"{card.kind}, {card.group}"),
+        ("adaptive", "tuned to the policy that it is given" if card.adaptive else ""),
+        ("target", f"{card.target} ({card.effect})" if card.target else ""),
+        ("ratio", card.ratio_text),
+        ("parameters", [*required, *optional] or "none"),
+        ("order", "adversarial | random | reversed" if card.orders else ""),
+        ("source", card.source),
+    ]
+    return "family", card.title, [(key, value) for key, value in facts if value]
+
+
+def _suite(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
+    from kvratio.suite.read import load_suite
+
+    suite = load_suite(name)
+    facts = [
+        ("policies", [policy.label for policy in suite.policies]),
+        (
+            "families",
+            [f"{f.call}, {len(f.seeds)} seed(s), {f.objective}, bound {f.bound.method}" for f in suite.families],
+        ),
+        ("cells", suite.cell_count),
+        ("bootstrap", f"{suite.resamples} resamples, {suite.confidence:.0%}"),
+        ("cell limit", f"{suite.cell_seconds:g} s"),
+    ]
+    return "suite", suite.title, facts
+
+
+def _lines(value: Any) -> Iterable[str]:
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else [str(value)]

@@ -1,0 +1,117 @@
+"""`kvratio table` and `kvratio plot`: what a finished run says."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvratio.suite.run import Run
+    from kvratio.suite.statistics import Summary
+
+
+class View(StrEnum):
+    """Parts of what a run says."""
+
+    ALL = "all"
+    RATIOS = "ratios"
+    MATRIX = "matrix"
+    HARDEST = "hardest"
+
+
+class Form(StrEnum):
+    """Ways to write a table."""
+
+    TERMINAL = "terminal"
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+class Which(StrEnum):
+    """Ratio that a figure shows."""
+
+    WORST = "worst"
+    MEAN = "mean"
+
+
+def table(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    view: Annotated[View, typer.Option(help="Which table.")] = View.ALL,
+    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.TERMINAL,
+    policy: Annotated[list[str] | None, typer.Option(help="Only this policy (label); may be repeated.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="Only this family (label); may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write all formats of the tables into this folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Print the table of a run, or write it as LaTeX (booktabs), Markdown and CSV.
+
+    Example: kvratio table runs/smoke --view ratios --format latex > ratios.tex
+    """
+    from kvratio.suite.render import write_tables
+    from kvratio.suite.run import load_run
+    from kvratio.suite.tables import all_tables
+
+    finished = load_run(run)
+    summaries = _chosen(finished, policy, family)
+    if out is not None:
+        for path in write_tables(all_tables(finished.suite, summaries, finished.path), out):
+            print(path)
+        return
+    show_run(finished, summaries, [view.value], json, form.value)
+
+
+def plot(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    which: Annotated[Which, typer.Option(help="Worst or mean ratio.")] = Which.WORST,
+    policy: Annotated[list[str] | None, typer.Option(help="Only this policy (label); may be repeated.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="Only this family (label); may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: figures/ of the run.")] = None,
+) -> None:
+    """Draw ratios by policy, as dots with intervals, into PDF, SVG and PNG.
+
+    Example: kvratio plot runs/smoke --family synchronised
+    """
+    from kvratio.suite.plots import ratio_figure, save_figure
+    from kvratio.suite.run import load_run
+
+    finished = load_run(run)
+    summaries = _chosen(finished, policy, family)
+    name = f"Suite {finished.suite.name}: {which.value} ratio by policy"
+    stem = "_".join(["ratio_by_policy", *([which.value] if which is Which.MEAN else []), *(family or ())])
+    figure = ratio_figure(summaries, name + (f", {', '.join(family)}" if family else ""), which.value)
+    for path in save_figure(figure, (out or finished.folder.figures) / stem):
+        print(path)
+
+
+def show_run(run: Run, summaries: Sequence[Summary], views: Sequence[str], json: bool, form: str = "terminal") -> None:
+    """Print some tables of a run in one format."""
+    from kvratio.commands.output import console, print_json
+    from kvratio.suite.render import print_table, render
+    from kvratio.suite.statistics import frame
+    from kvratio.suite.tables import all_tables
+
+    if json:
+        print_json({"run": str(run.path), "suite": run.suite.name, "rows": frame(list(summaries)).to_dict("records")})
+        return
+    everything = all_tables(run.suite, summaries, run.path)
+    tables = [t for t in everything if "all" in views or t.name.startswith(tuple(views))]
+    target = console() if form == "terminal" else None
+    for item in tables:
+        if target is not None:
+            print_table(item, target)
+        else:
+            print(render(item, form))
+
+
+def _chosen(run: Run, policy: list[str] | None, family: list[str] | None) -> list[Summary]:
+    from kvratio.suite.report_files import summaries_of
+
+    suite = run.suite.narrowed(tuple(policy or ()), tuple(family or ()))
+    policies, families = {p.label for p in suite.policies}, {f.label for f in suite.families}
+    return [s for s in summaries_of(run) if s.policy in policies and s.family in families]

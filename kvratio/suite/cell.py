@@ -1,0 +1,315 @@
+"""What a worker does: build instances, and judge policies on one instance, each cell on its own."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from kvratio.problem.bound import Bound, Certificate
+from kvratio.problem.checker import check
+from kvratio.problem.errors import KvratioError
+from kvratio.problem.instance import Instance
+from kvratio.problem.schedule import Schedule
+from kvratio.suite.deadline import deadline, hard_limit
+from kvratio.suite.identity import instance_identity
+from kvratio.suite.naming import canonical
+from kvratio.suite.plan import BoundSpec, InstanceSpec, PolicySpec
+from kvratio.suite.store import RunFolder
+
+#: seconds of finished cells that a kill may cost at most
+FLUSH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One policy run with one seed, and the key of its cell."""
+
+    cell: str
+    policy: PolicySpec
+    seed: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One instance with its bound, and the policies that run on it.
+
+    Parameters
+    ----------
+    instance : Instance
+    objective : str
+    bound : BoundSpec
+    jobs : tuple of Job
+    cell_seconds : float
+        Time limit of one policy run; the bound may take its own time limit in addition.
+    certificates, schedules : bool
+        Whether files are kept.
+    dead : tuple of str
+        Cells that ended their worker before: recorded as failed, not tried again.
+    """
+
+    instance: Instance
+    objective: str
+    bound: BoundSpec
+    jobs: tuple[Job, ...]
+    cell_seconds: float
+    certificates: bool = False
+    schedules: bool = False
+    dead: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Short and unique in a run; names the certificate file."""
+        return f"{instance_identity(self.instance)[:12]}-{self.objective}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """An instance, or why it could not be built."""
+
+    spec: InstanceSpec
+    instance: Instance | None
+    message: str = ""
+    traceback: str = ""
+
+    @cached_property
+    def identity(self) -> str:
+        """What names the instance in results; for one that could not be built, what it was to be."""
+        if self.instance is not None:
+            return instance_identity(self.instance)
+        return f"unbuilt {self.spec.family.id} {canonical(self.spec.parameters)} {self.spec.seed}"
+
+
+@dataclass
+class Denominator:
+    """Lower and upper bounds of one instance, as the cells of a unit need them."""
+
+    bound: Bound | None
+    message: str = ""
+    traceback: str = ""
+    closed_form: int | None = None
+    seconds: float = 0.0
+    upper: int | None = None
+    best: Schedule | None = None
+
+
+# -- stage 1: instances -------------------------------------------------------------------------------------------
+def build_instance(spec: InstanceSpec, seconds: float) -> Built:
+    """Build one instance of a suite; never raises."""
+    from kvratio.suite.generate import generate
+
+    try:
+        with deadline(seconds, f"building an instance of {spec.family.label}"), warnings.catch_warnings():
+            # A trace warns about rows it dropped; the counts are in the instance's info.
+            warnings.simplefilter("ignore", UserWarning)
+            if spec.family.kind == "trace":
+                import instances
+
+                inst = instances.load_trace(spec.family.id, **spec.parameters)
+            else:
+                tuned = spec.tuned_to
+                inst = generate(
+                    spec.family.id,
+                    seed=spec.seed,
+                    policy=None if tuned is None else tuned.call,
+                    eviction=None if tuned is None else tuned.eviction,
+                    **spec.parameters,
+                )
+        return Built(spec, inst)
+    except Exception as fault:  # the boundary of a cell: whatever goes wrong inside belongs to this cell alone
+        return Built(spec, None, "instance not built: " + _one_line(fault), traceback.format_exc())
+
+
+# -- stage 2: policies and bounds ---------------------------------------------------------------------------------
+def run_unit(unit: Unit, folder: str, isolated: bool) -> list[tuple[str, bool]]:
+    """Judge every policy of a unit, write the rows as shards, and return (cell, whether it failed).
+
+    Parameters
+    ----------
+    unit : Unit
+    folder : str
+        The run folder.
+    isolated : bool
+        Whether this is a worker process of its own, which may be ended by its hard limit.
+    """
+    store = RunFolder(folder)
+    rows: list[dict[str, Any]] = []
+    outcome: list[tuple[str, bool]] = []
+    with _log(store, unit, isolated) as log:
+        denominator = _denominator(unit, log)
+        flushed = time.monotonic()
+        for job in unit.jobs:
+            row = _judge(job, unit, denominator, store, log)
+            rows.append(row)
+            outcome.append((job.cell, row["status"] != "ok"))
+            if time.monotonic() - flushed > FLUSH_SECONDS:
+                store.write_shard(rows)
+                rows, flushed = [], time.monotonic()
+        if unit.certificates and denominator.bound is not None:
+            store.certificates.mkdir(parents=True, exist_ok=True)
+            sharpened = _sharpened(denominator.bound, denominator.best, unit.objective)
+            sharpened.save(store.certificates / f"{unit.name}.json")
+        store.write_shard(rows)
+    return outcome
+
+
+def _denominator(unit: Unit, log: IO[str] | None) -> Denominator:
+    import lowerbounds
+    from kvratio.suite.ratio import closed_form_lower
+
+    limit = unit.bound.time_limit + unit.cell_seconds
+    inst = unit.instance
+    begun = time.perf_counter()
+    try:
+        with hard_limit(2 * limit + 10, log), deadline(limit, f"bound {unit.bound.method}"):
+            given = {"time_limit": unit.bound.time_limit, **unit.bound.options}
+            bound = lowerbounds.bound(inst, unit.bound.method, objective=unit.objective, **given)
+            closed = None
+            if any(job.policy.eviction != "restart" for job in unit.jobs):
+                closed = closed_form_lower(inst, unit.objective)
+        best = bound.schedule
+        if inst.witness is not None:
+            witness = Schedule.from_starts(inst, inst.witness)
+            check(inst, witness)
+            best = _cheaper(best, witness, unit.objective)
+        upper = None if best is None else best.cost(unit.objective)
+        return Denominator(bound, closed_form=closed, seconds=time.perf_counter() - begun, upper=upper, best=best)
+    except Exception as fault:  # the boundary of a cell
+        return Denominator(None, f"no bound ({unit.bound.method}): " + _one_line(fault), traceback.format_exc())
+
+
+def _judge(job: Job, unit: Unit, denominator: Denominator, store: RunFolder, log: IO[str] | None) -> dict[str, Any]:
+    """Run one policy, check its schedule, and return the row of its cell; never raises."""
+    row: dict[str, Any] = {"cell": job.cell, "status": "failed", "bound_seconds": denominator.seconds}
+    if job.cell in unit.dead:
+        why = "out of memory, a crash, or stuck in compiled code"
+        return {**row, "message": f"{job.policy.call} ended its worker process ({why})"}
+    if denominator.bound is None:
+        return {**row, "message": denominator.message, "traceback": denominator.traceback}
+    if log is not None:
+        (store.in_flight / job.cell).touch()
+    try:
+        with hard_limit(2 * unit.cell_seconds + 10, log), deadline(unit.cell_seconds, f"policy {job.policy.call}"):
+            row |= _measure(job, unit, denominator, store)
+        row["status"] = "ok"
+    except Exception as fault:  # the boundary of a cell
+        row |= {"message": _one_line(fault), "traceback": traceback.format_exc()}
+    if log is not None:
+        (store.in_flight / job.cell).unlink(missing_ok=True)
+    return row
+
+
+def _measure(job: Job, unit: Unit, denominator: Denominator, store: RunFolder) -> dict[str, Any]:
+    import algos
+    from algos import registry
+    from instances.augmented import policy_completion, policy_instance
+
+    inst, policy = unit.instance, job.policy
+    played = policy_instance(inst)
+    begun = time.perf_counter()
+    schedule = algos.schedule(played, policy.id, eviction=policy.eviction, seed=job.seed, **policy.parameters)
+    ran = time.perf_counter()
+    check(played, schedule)
+    checked = time.perf_counter()
+    if unit.schedules:
+        store.schedules.mkdir(parents=True, exist_ok=True)
+        schedule.save(store.schedules / f"{job.cell[:24]}.json")
+    completion = policy_completion(inst, schedule)
+    totals = {"completion": int(completion.sum()), "flow": int((completion - inst.arrival).sum())}
+    restart = policy.eviction == "restart"
+    if restart and played is inst:
+        # Deleting the void attempts leaves a schedule without kills of the same cost (docs/model.md, section 4).
+        without_kills = Schedule.from_starts(inst, schedule.start, policy.id)
+        denominator.best = _cheaper(denominator.best, without_kills, unit.objective)
+    bound = denominator.bound
+    assert bound is not None
+    lower = bound.lower if restart else denominator.closed_form
+    guarantee, holds = None, None
+    if played is inst:
+        guarantee, holds = _guarantee(registry.card(policy.id), policy, inst, unit.objective)
+    return {
+        "cost": totals[unit.objective],
+        "total_completion": totals["completion"],
+        "total_flow": totals["flow"],
+        "makespan": int(completion.max()),
+        "flow_p50": schedule.percentile(50),
+        "flow_p99": schedule.percentile(99),
+        "ttft_mean": float(schedule.ttft.mean()),
+        "evictions": schedule.evictions,
+        "wasted_rounds": schedule.wasted_rounds,
+        "wasted_token_rounds": schedule.wasted_token_rounds,
+        "recomputed_tokens": schedule.recomputed_tokens,
+        "volume": int(inst.volume.sum()),
+        "utilisation": schedule.utilisation,
+        "bound_method": bound.method if restart else "LB0-LB4",
+        "bound_grade": bound.grade if restart else "certified",
+        "lower": lower,
+        "bound_upper": denominator.upper,
+        "own_upper": totals[unit.objective] if restart and played is inst else None,
+        "guarantee": guarantee,
+        "guarantee_holds": holds,
+        "policy_seconds": ran - begun,
+        "check_seconds": checked - ran,
+    }
+
+
+def _guarantee(card: Any, policy: PolicySpec, inst: Instance, objective: str) -> tuple[float | None, bool | None]:
+    """Return the published ratio and whether its hypotheses hold; (None, None) where nothing is proved.
+
+    In a batch the objectives agree. With arrivals the guarantee speaks only of the objective it was proved for.
+    """
+    proved = card.guarantee
+    if proved is None or policy.eviction != "restart":
+        return None, None
+    if not inst.is_batch and proved.objective != objective:
+        return None, None
+    settings = card.settings(inst, policy.parameters)
+    ratio = proved.ratio(inst, settings)
+    return (None if ratio is None else float(ratio)), bool(proved.holds(inst, settings))
+
+
+def _cheaper(known: Schedule | None, other: Schedule, objective: str) -> Schedule:
+    if known is None or other.cost(objective) < known.cost(objective):
+        return other
+    return known
+
+
+def _sharpened(bound: Bound, best: Schedule | None, objective: str) -> Bound:
+    """Return the bound with its upper side replaced by the cheapest schedule that the unit saw."""
+    if best is None or (bound.upper is not None and best.cost(objective) >= bound.upper):
+        return bound
+    cost = best.cost(objective)
+    lower_side = tuple(c for c in bound.certificates if c.side == "lower")
+    starts = Certificate("starts", "upper", {"starts": best.start.tolist(), "cost": cost})
+    return replace(bound, upper=cost, certificates=(*lower_side, starts), schedule=best)
+
+
+@contextmanager
+def _log(store: RunFolder, unit: Unit, isolated: bool) -> Iterator[IO[str] | None]:
+    """Open the file into which a worker that must be ended writes its last traceback."""
+    if not isolated:
+        yield None
+        return
+    store.in_flight.mkdir(parents=True, exist_ok=True)
+    path = store.in_flight / f"{unit.name}-{os.getpid()}.log"
+    with path.open("w") as log:
+        yield log
+    path.unlink(missing_ok=True)
+
+
+def _one_line(fault: BaseException) -> str:
+    """The message of a fault on one line, with its type unless it is one of ours."""
+    text = " ".join(str(fault).split()) or "no message"
+    return text if isinstance(fault, KvratioError) else f"{type(fault).__name__}: {text}"
+
+
+def in_flight(folder: Path) -> list[str]:
+    """Cells that had begun and not ended when their worker died."""
+    return sorted(p.name for p in folder.glob("*") if not p.suffix) if folder.is_dir() else []

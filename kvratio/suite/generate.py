@@ -1,0 +1,78 @@
+"""`generate` for people: families by id, policies by id with their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kvratio.problem.instance import Instance
+from kvratio.problem.schedule import Schedule
+from kvratio.problem.seeds import stream
+from kvratio.suite.naming import parse_name
+
+Policy = Callable[[Instance], Schedule]
+
+
+def generate(
+    family: str, seed: int = 0, policy: str | Policy | None = None, eviction: str | None = None, **parameters: Any
+) -> Instance:
+    """Return an instance of a family, with a witness and its provenance.
+
+    Parameters
+    ----------
+    family : str
+        An id of `instances.family_ids`, or ``file.py:name``.
+    seed : int
+        Of the family's random numbers.
+    policy : str or callable, optional
+        For adaptive families: the policy to hurt, as ``"gsa"``, ``"gsa:alpha=2"`` or a function from an instance
+        to a schedule. The instance answers what this policy does.
+    eviction : str, optional
+        Eviction semantics of that policy; default: its card's.
+    **parameters
+        The family's (``kvratio info FAMILY``).
+
+    Returns
+    -------
+    Instance
+        With ``witness`` (starts of a feasible schedule) and ``info`` (family, seed, parameters, forced ratio).
+
+    Raises
+    ------
+    UnknownName, BadParameter
+        For a family, policy or parameter that does not exist or has no meaning.
+
+    Examples
+    --------
+    >>> from kvratio import generate
+    >>> generate("blocker", memory=50, policy="fcfs").n
+    50
+    """
+    import instances
+    from instances.registry import takes_policy
+
+    callable_policy = as_callable(policy, eviction, seed) if isinstance(policy, str) else policy
+    if callable_policy is not None and not takes_policy(family, **parameters):
+        callable_policy = None
+    return instances.generate(family, seed=seed, policy=callable_policy, **parameters)
+
+
+def as_callable(policy: str, eviction: str | None = None, seed: int = 0) -> Policy:
+    """Turn ``"gsa:alpha=2"`` into a function from an instance to a schedule.
+
+    An adversary does not see the coins of a randomised policy: it probes one run with an independent seed, drawn
+    from the instance's seed, and is fixed from then on.
+    """
+    import algos
+    from algos import registry
+
+    name, parameters = parse_name(policy)
+    card = registry.card(name)
+    card.check_eviction(eviction)
+    coins = int(stream("adversary", card.id, seed).integers(2**31))
+
+    def run(inst: Instance) -> Schedule:
+        return algos.schedule(inst, name, eviction=eviction, seed=coins, **parameters)
+
+    run.label = policy  # type: ignore[attr-defined]
+    return run

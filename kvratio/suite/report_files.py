@@ -1,0 +1,26 @@
+"""Tables and figures of a finished run, written into its folder."""
+
+from __future__ import annotations
+
+from kvratio.suite.render import write_tables
+from kvratio.suite.run import Run
+from kvratio.suite.statistics import Summary, frame, summarise
+from kvratio.suite.tables import all_tables
+
+
+def summaries_of(run: Run) -> list[Summary]:
+    """Summaries of a run, with the bootstrap that its suite asks for."""
+    return summarise(run.table(), run.suite.resamples, run.suite.confidence)
+
+
+def write_report_files(run: Run) -> list[Summary]:
+    """Write ``tables/`` (LaTeX, Markdown, CSV; numbers in ``summary.csv``) and ``figures/``; return the summaries."""
+    summaries = summaries_of(run)
+    write_tables(all_tables(run.suite, summaries, run.path), run.folder.tables)
+    frame(summaries).to_csv(run.folder.tables / "summary.csv", index=False, lineterminator="\n")
+    if any(summary.worst is not None for summary in summaries):
+        from kvratio.suite.plots import ratio_figure, save_figure
+
+        figure = ratio_figure(summaries, f"Suite {run.suite.name}: worst ratio by policy")
+        save_figure(figure, run.folder.figures / "ratio_by_policy")
+    return summaries

@@ -1,0 +1,31 @@
+"""Lower bounds on the optimum, exact optima of small instances, certificates and their verifier.
+
+Public names are loaded on first use; solvers are imported only by the methods that call them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "METHODS": "lowerbounds.best",
+    "bound": "lowerbounds.best",
+    "brute_force": "lowerbounds.brute",
+    "CLOSED_FORMS": "lowerbounds.closed_form",
+    "best_closed_form": "lowerbounds.closed_form",
+    "closed_form": "lowerbounds.closed_form",
+    "starts_lp": "lowerbounds.lp",
+    "verify_bound": "lowerbounds.verify",
+    "verify_certificate": "lowerbounds.verify",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lowerbounds' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,65 @@
+"""Latest completions that never cut off an optimal schedule (rules T1 to T3), per class of identical requests.
+
+The makespan of a good schedule is not a safe horizon, nor is that of a serial one (docs/optimum.md has two
+counterexamples). Each rule below holds for every optimal schedule, so the least of the three is safe.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kvratio.problem import Instance
+from kvratio.problem.errors import BadParameter
+from lowerbounds.classes import Classes, group
+from lowerbounds.closed_form import best_closed_form
+
+IntArray = npt.NDArray[np.int64]
+
+
+def busy_horizon(classes: Classes) -> IntArray:
+    """T1: after the last arrival every round is busy, so C <= max arrival + sum of outputs; int64[k]."""
+    last = int(classes.arrival.max()) + int((classes.output * classes.count).sum())
+    return np.full(len(classes), last, np.int64)
+
+
+def cost_horizon(inst: Instance, classes: Classes, upper: int) -> IntArray:
+    """T2: C_i <= U - (lower bound on all requests but i), for a known total completion time U; int64[k]."""
+    member = np.empty(len(classes), np.int64)
+    member[classes.of] = np.arange(inst.n)
+    latest = np.full(len(classes), upper, np.int64)
+    if inst.n == 1:
+        return latest
+    for c, i in enumerate(member.tolist()):
+        others = inst.subset(np.delete(np.arange(inst.n), i))
+        latest[c] = upper - best_closed_form(others).integer
+    return latest
+
+
+def shift_horizon(classes: Classes) -> IntArray:
+    """T3: C_i <= a_i + o_i (1 + floor((V - v_i) / (M - p_i + 1))), or i could start earlier; int64[k]."""
+    s, o = classes.prompt, classes.output
+    volume = s * o + o * (o + 1) // 2
+    total = int((volume * classes.count).sum())
+    return classes.arrival + o * (1 + (total - volume) // (classes.memory - s - o + 1))
+
+
+def latest_completions(inst: Instance, upper: int, rules: tuple[str, ...] = ("T1", "T2", "T3")) -> IntArray:
+    """Return the least of the chosen rules for each class of `classes.group`, int64[k].
+
+    Parameters
+    ----------
+    upper : int
+        Total completion time of a feasible schedule (used by T2).
+    rules : tuple of {"T1", "T2", "T3"}
+        At least one.
+    """
+    classes = group(inst)
+    known = {
+        "T1": lambda: busy_horizon(classes),
+        "T2": lambda: cost_horizon(inst, classes, upper),
+        "T3": lambda: shift_horizon(classes),
+    }
+    if not rules or set(rules) - set(known):
+        raise BadParameter(f"horizon rules are {rules!r}: choose some of {', '.join(known)}")
+    return np.minimum.reduce([known[rule]() for rule in rules])

@@ -1,0 +1,86 @@
+"""What the contract tests draw: small instances of every kind, and what a policy must be told from outside."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import algos
+from kvratio import Instance, Schedule
+
+#: policies that find out lengths by stopping what outlives a guess, so that one request alone may start twice
+LEARNS_BY_KILLING = {"gsa", "gsa_spec", "rect", "response", "route", "orca", "s3"}
+
+#: parameters whose default is computed from predictions or outputs of all requests: public facts, given here
+PUBLIC: dict[str, dict[str, Any]] = {"orca": {"max_tokens": 3}, "one_bit_svf": {"max_output": 9}}
+
+#: values at which rare branches are reached on small instances
+LIVELY: dict[str, dict[str, Any]] = {
+    "alpha_beta_clearing": {"beta": 0.5},
+    "fastserve_mlfq": {"starvation": 6, "prefill_rate": 2},
+    "ltr": {"starvation": 5},
+}
+
+
+@st.composite
+def instances(draw: st.DrawFn, most: int = 8, online: bool = True) -> Instance:
+    """Draw an instance: equal or mixed prompts, predictions and intervals of any value, given explicitly."""
+    memory = draw(st.integers(1, 24))
+    n = draw(st.integers(1, most))
+    some = {"min_size": n, "max_size": n}
+    if draw(st.booleans()):
+        prompt = [draw(st.integers(0, memory - 1))] * n
+    else:
+        prompt = draw(st.lists(st.integers(0, memory - 1), **some))
+    output = [draw(st.integers(1, memory - s)) for s in prompt]
+    guess = st.lists(st.integers(-1, memory + 2), **some)
+    arrival = draw(st.lists(st.integers(0, 15), **some)) if online and draw(st.booleans()) else None
+    return Instance(
+        prompt, output, memory, arrival, predicted=draw(guess), predicted_low=draw(guess), predicted_high=draw(guess)
+    )
+
+
+def random_instance(rng: np.random.Generator, n: int = 60, memory: int = 90) -> Instance:
+    """Draw an instance on which queues grow and shrink: more requests than fit, over some hundred rounds."""
+    prompt = rng.integers(0, memory // 3, n)
+    output = rng.integers(1, memory - prompt + 1)
+    guess = np.maximum(1, output + rng.integers(-9, 10, n))
+    return Instance(
+        prompt,
+        output,
+        memory,
+        rng.integers(0, 200, n),
+        predicted=guess,
+        predicted_low=np.maximum(1, guess - 9),
+        predicted_high=guess + 9,
+    )
+
+
+def run(inst: Instance, policy: str, eviction: str | None = None, **params: Any) -> Schedule:
+    """Run a policy with its public parameters, and a limit that these instances do not reach."""
+    given = {**PUBLIC.get(policy, {}), **LIVELY.get(policy, {}), **params}
+    return algos.schedule(inst, policy, eviction, round_limit=10**7, **given)
+
+
+def decisions(sch: Schedule, epoch: int, requests: int | None = None) -> list[tuple[int, int, int, bool]]:
+    """Return what was decided up to and including an epoch, for the first so many requests (default: all).
+
+    Rows are (request, start, stop, completed) by (start, request); an attempt that has not stopped by then has stop -1.
+    """
+    n = sch.instance.n if requests is None else requests
+    rows = sch.attempts[(sch.attempts["start"] <= epoch) & (sch.attempts["request"] < n)]
+    return [(i, a, b, done) if b <= epoch else (i, a, -1, False) for i, a, b, done in rows.tolist()]
+
+
+def least_outputs(sch: Schedule, epoch: int) -> np.ndarray:
+    """Return the smallest output of each request that agrees with what was seen up to an epoch, int64[n]."""
+    least = np.ones(sch.instance.n, np.int64)
+    kept = np.zeros(sch.instance.n, np.int64)
+    for i, start, stop, completed in sch.attempts.tolist():
+        if start > epoch:
+            continue
+        tokens = int(kept[i]) + min(stop, epoch) - start
+        least[i] = max(least[i], tokens if completed and stop <= epoch else tokens + 1)
+        if sch.eviction != "restart":
+            kept[i] = tokens
+    return least
