@@ -26,14 +26,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     Errors that kvratio raises on purpose are one line on stderr; anything else is a bug and shows its traceback.
     """
-    from kvratio.problem.errors import InfeasibleSchedule, KvratioError, PolicyError, SolverError
-
     try:
         app(args=arguments, standalone_mode=True)
-    except KvratioError as fault:
-        print(f"kvratio: {fault}", file=sys.stderr)
-        # What a policy, a schedule or a solver did is a finding; everything else is a wrong word from the user.
-        sys.exit(1 if isinstance(fault, (InfeasibleSchedule, PolicyError, SolverError)) else 2)
+    except ValueError as fault:
+        sys.exit(_tell(fault))
     except KeyboardInterrupt:
         print("kvratio: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -41,6 +37,23 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader went away (kvratio list | head): not our business, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as fault:
+        if fault.filename is None:
+            raise
+        print(f"kvratio: {fault.filename}: {fault.strerror}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _tell(fault: ValueError) -> int:
+    """Print an error of ours as one line and return the exit code; raise any other again."""
+    # Imported only now: help must not wait for numpy.
+    from kvratio.problem.errors import InfeasibleSchedule, KvratioError, PolicyError, SolverError
+
+    if not isinstance(fault, KvratioError):
+        raise fault
+    print(f"kvratio: {fault}", file=sys.stderr)
+    # What a policy, a schedule or a solver did is a finding; everything else is a wrong word from the user.
+    return 1 if isinstance(fault, (InfeasibleSchedule, PolicyError, SolverError)) else 2
 
 
 if __name__ == "__main__":

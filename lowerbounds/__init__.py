@@ -1,6 +1,7 @@
 """Lower bounds on the optimum, exact optima of small instances, certificates and their verifier.
 
-Public names are loaded on first use; solvers are imported only by the methods that call them.
+`lowerbounds.closed_form` is the module of LB0 to LB4; its function of that name is imported from there. Public
+names are loaded on first use; solvers are imported only by the methods that call them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ _HOMES = {
     "brute_force": "lowerbounds.brute",
     "CLOSED_FORMS": "lowerbounds.closed_form",
     "best_closed_form": "lowerbounds.closed_form",
-    "closed_form": "lowerbounds.closed_form",
     "starts_lp": "lowerbounds.lp",
     "verify_bound": "lowerbounds.verify",
     "verify_certificate": "lowerbounds.verify",

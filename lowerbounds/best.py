@@ -126,6 +126,8 @@ def _program(evidence: Evidence, relaxed: dual.DualValue | None, max_nonzeros: i
         raise SolverError(
             f"the program has {entries} entries, more than {max_nonzeros}: use method 'lagrangian' or 'best'"
         )
+    if int(latest.max()) > milp.MAX_ROUNDS:
+        raise SolverError(f"the program has {int(latest.max())} rounds, more than {milp.MAX_ROUNDS}: use 'best'")
     program = build(evidence.classes, latest)
     if relaxed is not None:
         useful = dual.keeps_optimum(program.classes, relaxed, program.cls, program.start, evidence.upper)

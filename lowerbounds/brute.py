@@ -16,6 +16,7 @@ from kvratio.problem import Instance
 from kvratio.problem.compiled import compiled
 from kvratio.problem.errors import BadParameter, SolverError
 from lowerbounds.decode import Incumbent, improve_order, list_orders
+from lowerbounds.gaps import closer_arrivals
 
 IntArray = npt.NDArray[np.int64]
 
@@ -215,19 +216,6 @@ def _search(
         stack[depth, 3] = 0
 
 
-def _closer_arrivals(inst: Instance) -> IntArray:
-    """Shorten gaps between arrivals that are longer than all outputs together, int64[n].
-
-    What came before such a gap has ended by its end in every optimal schedule (rule T1 of horizon.py), so the parts on
-    both sides are independent and the optimal starts only move along.
-    """
-    order = np.argsort(inst.arrival, kind="stable")
-    gaps = np.diff(inst.arrival[order], prepend=0)
-    closer = np.empty(inst.n, np.int64)
-    closer[order] = np.cumsum(np.minimum(gaps, int(inst.output.sum()) + 1))
-    return closer
-
-
 def brute_force(inst: Instance, limit: int = LIMIT, time_limit: float = 60.0) -> tuple[int, IntArray]:
     """Return the least total completion time and one optimal schedule.
 
@@ -262,7 +250,7 @@ def brute_force(inst: Instance, limit: int = LIMIT, time_limit: float = 60.0) ->
     improve_order(incumbent, 0, time.monotonic() + time_limit, work=2000)
     assert incumbent.cost is not None
     assert incumbent.starts is not None
-    closer = _closer_arrivals(inst)
+    closer = closer_arrivals(inst)
     order = np.lexsort((inst.arrival, inst.output, inst.prompt, inst.volume))
     columns = [np.ascontiguousarray(x[order]) for x in (closer, inst.prompt, inst.output, inst.volume)]
     twin = np.zeros(inst.n, np.bool_)

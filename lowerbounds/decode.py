@@ -15,11 +15,19 @@ from kvratio.problem import Instance
 from kvratio.problem.compiled import compiled
 from kvratio.problem.seeds import stream
 from lowerbounds.exact_sums import exact_sum
+from lowerbounds.gaps import closer_arrivals
+from lowerbounds.machine import run_machine
 
 IntArray = npt.NDArray[np.int64]
 
 #: rounds per block: the decoder jumps over blocks whose freest round cannot hold the request's peak
 BLOCK = 64
+#: how much slower than the LB4 machine the paced schedules run
+PACES = (1.0, 1.03, 1.07, 1.12, 1.2)
+#: distinct prompts, and outputs, that the notes of starts tell apart
+COORDINATES = 1024
+#: requests above which these notes are kept
+SMALL = 200
 #: requests placed by the default order search, over all trials: work, not time, so that bytes repeat
 ORDER_WORK = 2_000_000
 
@@ -76,7 +84,31 @@ def _longer(free, memory, width):
 
 
 @compiled
-def earliest_fit(order, arrival, prompt, output, memory, rounds, width, starts):
+def _least_start(tree, k, m):
+    """Largest start noted at coordinates <= (k, m): a two-dimensional Fenwick tree of maxima."""
+    best = np.int64(0)
+    while k > 0:
+        j = m
+        while j > 0:
+            best = max(best, tree[k, j])
+            j -= j & -j
+        k -= k & -k
+    return best
+
+
+@compiled
+def _note_start(tree, k, m, start):
+    """Note a start at coordinates (k, m)."""
+    while k < tree.shape[0]:
+        j = m
+        while j < tree.shape[1]:
+            tree[k, j] = max(tree[k, j], start)
+            j += j & -j
+        k += k & -k
+
+
+@compiled
+def earliest_fit(order, arrival, prompt, output, memory, rounds, width, smaller, tree, starts):
     """Place requests in order, each at its earliest feasible start; return the total completion time.
 
     Parameters
@@ -87,6 +119,11 @@ def earliest_fit(order, arrival, prompt, output, memory, rounds, width, starts):
         A guess of the makespan; the profile grows when needed.
     width : int
         Rounds per block.
+    smaller : int64[n, 4]
+        Coordinates of (prompt, output) at which to ask and to note starts; rounded so that all that is noted at or
+        below what i asks is no larger than i in both. A larger request cannot start before a smaller one placed before.
+    tree : int64[a, b]
+        Zeros, for these notes; of shape (0, 0) where releases do not ascend along the order and this does not hold.
     starts : int64[n]
         Filled with the starts.
     """
@@ -99,6 +136,8 @@ def earliest_fit(order, arrival, prompt, output, memory, rounds, width, starts):
     for i in order:
         s, o = prompt[i], output[i]
         end = arrival[i] + o - 1
+        if tree.shape[0] > 0:
+            end = max(end, _least_start(tree, smaller[i, 0], smaller[i, 1]) + o - 1)
         while True:
             end = _next_end(free, block, group, end, s + o)
             if end >= len(free):
@@ -119,11 +158,84 @@ def earliest_fit(order, arrival, prompt, output, memory, rounds, width, starts):
             free[r] -= s + r - start + 1
         _refresh(free, block, group, start, end + 1)
         starts[i] = start
+        if tree.shape[0] > 0:
+            _note_start(tree, smaller[i, 2], smaller[i, 3], start)
         total += end + 1
     return total
 
 
-def decode(inst: Instance, order: IntArray, starts: IntArray | None = None) -> tuple[int, IntArray]:
+def _coordinates(values: IntArray, most: int) -> tuple[IntArray, IntArray, int]:
+    """Return ranks 1, 2, .. of values, rounded down (to ask) and up (to note) to about ``most``, and their number."""
+    distinct, rank = np.unique(values, return_inverse=True)
+    step = -(-len(distinct) // most)
+    ask, note = rank // step + 1, -(-rank // step) + 1
+    return ask, note, int(note.max())
+
+
+class Decoder:
+    """Earliest-fit decoding for one instance; long gaps between arrivals cost nothing."""
+
+    def __init__(self, inst: Instance) -> None:
+        self.inst = inst
+        self.arrival = closer_arrivals(inst)
+        self.moved = inst.arrival - self.arrival
+        self.total_moved = exact_sum(self.moved)
+        work = int(1.3 * int(inst.volume.sum()) / inst.memory)
+        self.rounds = int(self.arrival.max()) + work + int(inst.output.max())
+        ask_s, note_s, high = _coordinates(inst.prompt, COORDINATES)
+        ask_o, note_o, wide = _coordinates(inst.output, COORDINATES)
+        self.smaller = np.column_stack([ask_s, ask_o, note_s, note_o])
+        self.notes = (high + 1, wide + 1)
+
+    def decode(self, order: IntArray) -> tuple[int, IntArray]:
+        """Place requests in ``order``; return (total completion time, starts int64[n])."""
+        return self._place(order, self.arrival)
+
+    def decode_paced(self, slack: float) -> tuple[int, IntArray]:
+        """Place requests in order of their first service by the LB4 machine slowed down by ``slack``, none earlier.
+
+        Equal requests started together peak together and leave memory idle while they grow; started one by one at
+        little more than the machine's pace they use it (the "synchronised" instances).
+        """
+        pieces = run_machine(self.inst, by_remaining=False)
+        first = np.empty(self.inst.n, np.int64)
+        # The first piece of each request is written last.
+        first[pieces.request[::-1]] = pieces.first[::-1]
+        delay = np.floor((first / self.inst.memory - self.inst.arrival) * slack).astype(np.int64)
+        release = self.arrival + np.maximum(delay, 0)
+        order = np.argsort(release, kind="stable")
+        # Where gaps were shortened, delayed requests could reach across one.
+        return self._place(order, self.arrival if self.total_moved else release)
+
+    def _place(self, order: IntArray, release: IntArray) -> tuple[int, IntArray]:
+        inst, starts = self.inst, np.empty(self.inst.n, np.int64)
+        # Each order needs an empty tree; with few requests it costs more than it saves.
+        ascending = inst.n > SMALL and bool((np.diff(release[order]) >= 0).all())
+        tree = np.zeros(self.notes if ascending else (0, 0), np.int64)
+        cost = earliest_fit(
+            order, release, inst.prompt, inst.output, inst.memory, self.rounds, BLOCK, self.smaller, tree, starts
+        )
+        return int(cost) + self.total_moved, starts + self.moved
+
+    def improve(self, order: IntArray, moves: IntArray, cost: int, starts: IntArray) -> tuple[int, IntArray]:
+        """Try moves in ``order`` (changed in place); return the cost reached and its starts."""
+        inst, found = self.inst, starts - self.moved
+        cost = _move_search(
+            order,
+            self.arrival,
+            inst.prompt,
+            inst.output,
+            inst.memory,
+            self.rounds,
+            self.smaller,
+            moves,
+            cost - self.total_moved,
+            found,
+        )
+        return int(cost) + self.total_moved, found + self.moved
+
+
+def decode(inst: Instance, order: IntArray) -> tuple[int, IntArray]:
     """Place requests in ``order``, each at its earliest feasible start.
 
     Returns
@@ -132,10 +244,7 @@ def decode(inst: Instance, order: IntArray, starts: IntArray | None = None) -> t
         Total completion time.
     starts : int64[n]
     """
-    starts = np.empty(inst.n, np.int64) if starts is None else starts
-    guess = int(inst.arrival.max()) + int(1.3 * int(inst.volume.sum()) / inst.memory) + int(inst.output.max())
-    cost = earliest_fit(order, inst.arrival, inst.prompt, inst.output, inst.memory, guess, BLOCK, starts)
-    return int(cost), starts
+    return Decoder(inst).decode(np.asarray(order, dtype=np.int64))
 
 
 def _keys(inst: Instance) -> dict[str, npt.NDArray[np.float64]]:
@@ -161,6 +270,7 @@ class Incumbent:
 
     def __init__(self, inst: Instance) -> None:
         self.inst = inst
+        self.decoder = Decoder(inst)
         self.cost: int | None = None
         self.starts: IntArray | None = None
         self.order: IntArray | None = None
@@ -175,23 +285,28 @@ class Incumbent:
 
     def try_order(self, order: IntArray) -> bool:
         """Decode an order and keep the schedule if it is cheaper."""
-        cost, starts = decode(self.inst, order)
+        cost, starts = self.decoder.decode(order)
         return self.offer(cost, starts, order)
 
 
 def list_orders(incumbent: Incumbent, deadline: float) -> None:
-    """Decode the orders of all keys, volume first, until the deadline; at least one."""
+    """Decode the orders of all keys, volume first, and the paced one, until the deadline; at least one."""
     for key in _keys(incumbent.inst).values():
         incumbent.try_order(np.argsort(key, kind="stable"))
+        if time.monotonic() > deadline:
+            return
+    for slack in PACES:
+        incumbent.offer(*incumbent.decoder.decode_paced(slack))
         if time.monotonic() > deadline:
             return
 
 
 @compiled
-def _move_search(order, arrival, prompt, output, memory, rounds, moves, cost, best_starts):
+def _move_search(order, arrival, prompt, output, memory, rounds, smaller, moves, cost, best_starts):
     """Try to move request moves[k, 0] of the order to place moves[k, 1]; keep what is no worse; return the cost."""
     starts = best_starts.copy()
     trial = order.copy()
+    tree = np.zeros((0, 0), np.int64)
     for k in range(len(moves)):
         source, target = moves[k, 0], moves[k, 1]
         trial[:] = order
@@ -201,7 +316,7 @@ def _move_search(order, arrival, prompt, output, memory, rounds, moves, cost, be
         else:
             trial[target + 1 : source + 1] = order[target:source]
         trial[target] = i
-        found = earliest_fit(trial, arrival, prompt, output, memory, rounds, 8, starts)
+        found = earliest_fit(trial, arrival, prompt, output, memory, rounds, 8, smaller, tree, starts)
         if found <= cost:
             if found < cost:
                 best_starts[:] = starts
@@ -220,14 +335,13 @@ def improve_order(incumbent: Incumbent, seed: int, deadline: float, work: int = 
         return
     rng = stream("lowerbounds order", seed)
     order, starts, cost = incumbent.order.copy(), incumbent.starts.copy(), int(incumbent.cost or 0)
-    rounds = int(inst.arrival.max()) + int(1.3 * int(inst.volume.sum()) / inst.memory) + int(inst.output.max())
     chunk = max(1, 20_000 // inst.n)
     for _ in range(max(1, work // (chunk * inst.n))):
         if time.monotonic() > deadline:
             break
         moves = rng.integers(0, inst.n, (chunk, 2))
-        cost = _move_search(order, inst.arrival, inst.prompt, inst.output, inst.memory, rounds, moves, cost, starts)
-    incumbent.offer(int(cost), starts, order)
+        cost, starts = incumbent.decoder.improve(order, moves, cost, starts)
+    incumbent.offer(cost, starts, order)
 
 
 def perturb_starts(incumbent: Incumbent, seed: int, deadline: float, work: int = ORDER_WORK) -> None:
@@ -239,8 +353,3 @@ def perturb_starts(incumbent: Incumbent, seed: int, deadline: float, work: int =
             return
         noise = rng.normal(0.0, 0.0007 * float((incumbent.starts + inst.output).max()), inst.n)
         incumbent.try_order(np.argsort(incumbent.starts + noise, kind="stable"))
-
-
-def total_completion(inst: Instance, starts: IntArray) -> int:
-    """Sum of completion rounds of given starts."""
-    return exact_sum(starts + inst.output)

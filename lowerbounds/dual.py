@@ -76,7 +76,8 @@ class DualValue:
 
 
 def run_lengths(values: IntArray) -> list[list[int]]:
-    """Return [[length, value], ..]: equal consecutive prices take one entry, as on a coarse grid."""
+    """Return [[length, value], ..]: equal neighbours take one entry, as on a coarse grid; zeros at the end none."""
+    values = values[: int(np.flatnonzero(values)[-1]) + 1] if values.any() else values[:0]
     if len(values) == 0:
         return []
     heads = np.flatnonzero(np.append(True, values[1:] != values[:-1]))

@@ -105,7 +105,8 @@ def solve_to_the_end(
 
 def affordable(classes: Classes, horizon: int, max_nonzeros: int = MAX_NONZEROS) -> bool:
     """Whether the program with this horizon is small enough to try."""
-    return count_nonzeros(classes, np.full(len(classes), horizon, np.int64)) <= max_nonzeros
+    entries = count_nonzeros(classes, np.full(len(classes), horizon, np.int64))
+    return max(entries, horizon) <= max_nonzeros
 
 
 def starts_lp(inst: Instance, horizon: int) -> FloatArray:

@@ -10,6 +10,7 @@ import math
 import re
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ IntArray = npt.NDArray[np.int64]
 SOLVERS = ("highs", "cbc")
 #: entries of the memory rows above which a program is not even written down: time limits do not cover that
 MAX_NONZEROS = 1_000_000
+#: one row per round, so their number is limited too
+MAX_ROUNDS = 1_000_000
 #: a solver's bound may exceed the truth by this much through rounding
 TOLERANCE = 1e-6
 #: CBC crashes when stopped before it has begun
@@ -112,12 +115,15 @@ def solve(
             f"the program has {program.nonzeros} entries, more than {MAX_NONZEROS}: use method 'lagrangian' or 'best'"
         )
     began = time.monotonic()
-    problem, variables = _write(program)
-    if warm is not None:
-        _set_start(program, variables, warm)
-    left = max(0.01, time_limit - (time.monotonic() - began))
-    run = _run_highs if solver == "highs" else _run_cbc
-    status, bound, version, options = run(problem, left, warm is not None, nodes)
+    with warnings.catch_warnings():
+        # PuLP 3 warns of names that PuLP 4 will change; those that replace them do not exist in PuLP 2.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        problem, variables = _write(program)
+        if warm is not None:
+            _set_start(program, variables, warm)
+        left = max(0.01, time_limit - (time.monotonic() - began))
+        run = _run_highs if solver == "highs" else _run_cbc
+        status, bound, version, options = run(problem, left, warm is not None, nodes)
     starts = None
     if status in ("optimal", "feasible"):
         starts = _recheck(inst, program, [variable.varValue for variable in variables], solver)

@@ -8,6 +8,7 @@ are compared, which is NOT a proof). ``tree`` is known and refused: this verifie
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -173,6 +174,8 @@ def _dual(inst: Instance, kind: str, data: Mapping[str, Any]) -> int:
             raise CertificateRefused(f"{kind}: a run is {run!r}, not [rounds, price]")
         lengths.append(_integer(kind, "a run's length", run[0], 1))
         prices.append(_integer(kind, "a price", run[1], 0))
+    if any(x == y for x, y in itertools.pairwise(prices)) or prices[-1:] == [0]:
+        raise CertificateRefused(f"{kind}: runs are not the shortest list: neighbours differ and the last price is > 0")
     if sum(lengths) > MAX_ROUNDS or max(prices, default=0) >= 2**62:
         raise CertificateRefused(f"{kind}: more than {MAX_ROUNDS} rounds, or a price beyond int64")
     numerators = np.repeat(np.array(prices, np.int64), np.array(lengths, np.int64))
@@ -189,6 +192,10 @@ def _relaxed(inst: Instance, data: Mapping[str, Any]) -> int:
     memory, arrival, prompt, output, inner = _fields(
         "relaxed", data, "memory", "arrival", "prompt", "output", "certificate"
     )
+    _integer("relaxed", "memory", memory, 1)
+    for name, values in (("arrival", arrival), ("prompt", prompt), ("output", output)):
+        if not isinstance(values, list):
+            raise CertificateRefused(f"relaxed: {name} is {type(values).__name__}, not a list of integers")
     try:
         easier = Instance(prompt=prompt, output=output, memory=memory, arrival=arrival)
     except KvratioError as fault:

@@ -31,7 +31,7 @@ from algos.batches.table import (
     peak,
 )
 from algos.engine import queue
-from kvratio.problem.compiled import inlined
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 
 # For k = 1, 2, .. the rule begins with the k first places and, while they do not fit, swaps the largest (peak, index)
 # for the next place with a smaller peak. Places passed over never come back, since the largest peak only falls. So
@@ -90,7 +90,7 @@ def _end_search(b):
     queue.clear(outside(b))
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _add_one(b, k):
     """Make the set for k - 1 that for k, after the same scan or, where nothing was passed over, one place more."""
     words = b.words
@@ -106,7 +106,7 @@ def _add_one(b, k):
     _join(b, k - 1, queue.pop(outside(b)))
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _swap_one(b, k):
     """Swap the largest (peak, index) for the next place with a smaller peak; false if there is none."""
     words = b.words
@@ -126,7 +126,7 @@ def _swap_one(b, k):
     return True
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _scan(b):
     """Move the cursor past a place; return how many scanned places, itself included, have at most its peak."""
     words = b.words
@@ -147,7 +147,7 @@ def _scan(b):
     return number
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _join(b, count, x):
     """Add place x to the ``count`` chosen, which ascend."""
     words = b.words
@@ -161,7 +161,7 @@ def _join(b, count, x):
     queue.push(inside(b), x, -peak(b, x), -words[cell(b, INDEX, x)])
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _drop(b, count, x):
     """Take place x out of the ``count`` chosen."""
     words = b.words

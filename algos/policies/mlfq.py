@@ -12,7 +12,7 @@ from algos.engine import bitset, queue
 from algos.engine.actions import evict, need, next_use, start
 from algos.engine.state import NEVER, RUNNING
 from algos.papers import WU
-from kvratio.problem.compiled import inlined
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 
 # r.a level, r.b entered, r.c rounds of the quantum used before the running attempt, r.d epoch of its expiry.
 #
@@ -138,7 +138,7 @@ def _resume(v, i):
     _schedule(v, i)
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _schedule(v, i):
     """Enter running request i into the order and its expiry into the timers."""
     s = v.st[0]
@@ -148,7 +148,7 @@ def _schedule(v, i):
     queue.push(_queue(v, TIMERS), i, r.d, 0)
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _suspend(v, i):
     s = v.st[0]
     r = v.req[i]
@@ -158,7 +158,7 @@ def _suspend(v, i):
     _wait(v, i)
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _wait(v, i):
     """Enter waiting request i into the order and the epoch at which it starves into the timers."""
     r = v.req[i]

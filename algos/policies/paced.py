@@ -14,7 +14,7 @@ from algos.engine.relief import evict_latest, forget_blocked, try_start
 from algos.engine.state import NEVER
 from algos.papers import KONG
 from algos.policies.list_order import SKIP
-from kvratio.problem.compiled import inlined
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 from kvratio.problem.instance import IntArray
 
 # Requests of one predicted length form a class. The static order is by (length, prompt, index), so a class is a run
@@ -97,7 +97,7 @@ def _offer(v, ready, held, i):
         _seek(v, ready, held, c, rank)
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def _seek(v, ready, held, c, rank):
     """Make the first waiting request of class c from this rank on its head, and queue the class accordingly."""
     s = v.st[0]

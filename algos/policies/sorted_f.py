@@ -42,8 +42,10 @@ def decide(v):
     passed = _passed(v)
     count = np.int64(0)
     wake = NEVER
-    i = _next(v, line, sets)
-    while i >= 0:
+    while True:
+        i = _next(v, line, sets)
+        if i < 0:
+            break
         retry = try_start(v, i)
         if retry > 0:
             wake = min(wake, retry)
@@ -52,7 +54,6 @@ def decide(v):
             v.own[passed + count] = i
             count += 1
         queue.remove(line, i)
-        i = _next(v, line, sets)
     for k in range(count):
         i = v.own[passed + k]
         queue.push(line, i, v.req[i].b, i)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
+
+#: limits of parameters beyond this say nothing to a reader
+ABSURD = 1e15
 
 
 def info(
@@ -105,10 +107,10 @@ def _range(parameter: Any) -> str:
         return f" ({' | '.join(map(str, parameter.choices))})"
     low, high = parameter.low, parameter.high
     parts = []
-    if low is not None and not math.isinf(low):
+    if low is not None and abs(low) < ABSURD:
         strict = getattr(parameter, "above", False) or getattr(parameter, "open_low", False)
         parts.append(f"{'>' if strict else '>='} {low:g}")
-    if high is not None and not math.isinf(high):
+    if high is not None and abs(high) < ABSURD:
         parts.append(f"<= {high:g}")
     return f" ({', '.join(parts)})" if parts else ""
 

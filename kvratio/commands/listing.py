@@ -68,8 +68,9 @@ def _families() -> list[dict[str, Any]]:
     for name in families.family_ids():
         card = families.family(name)
         kind = card.kind + (", tuned to the policy" if card.adaptive else "")
-        about = {"target": card.target or "-", "ratio": card.ratio_text or "-"}
-        rows.append({"id": card.id, "letter": card.letter, "kind": kind, **about})
+        rows.append(
+            {"id": card.id, "letter": card.letter, "kind": kind, "about": card.title, "ratio": card.ratio_text or "-"}
+        )
     return rows
 
 

@@ -67,12 +67,17 @@ def spread(value: tuple[float, float] | None) -> str:
     return NOTHING if value is None else f"[{down(value[0])}, {up(value[1])}]"
 
 
-def plain(value: float | None) -> str:
+def plain(value: float | None, direction: str = ROUND_HALF_EVEN) -> str:
     """A number without trailing zeros: 32, 10.67, 0.5."""
     if value is None:
         return NOTHING
-    text = rounded(value)
+    text = rounded(value, direction)
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def at_most(value: float) -> str:
+    """A published guarantee: rounded up, as "at most 61.92" is, without trailing zeros."""
+    return plain(value, ROUND_CEILING)
 
 
 def _short(value: float, direction: str) -> str:

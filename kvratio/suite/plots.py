@@ -70,7 +70,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 # -- ratios -------------------------------------------------------------------------------------------------------
 @in_style
 def ratio_figure(summaries: Sequence[Summary], title: str, which: str = "worst") -> Figure:
-    """One row a policy, one dot with its interval a family, on a log axis; a bar marks a guarantee that holds.
+    """One row a policy, one dot with its interval a family, on a log axis; a bar marks the published guarantee.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def ratio_figure(summaries: Sequence[Summary], title: str, which: str = "worst")
     Notes
     -----
     The dot is the lower end of the interval, a fact about the policy; the line reaches to the upper end. Where the
-    lower end has no meaning the dot is hollow and stands at the upper end.
+    lower end has no meaning the dot is hollow and stands at the upper end. A dot with a black rim is a family on which
+    the hypotheses of the guarantee hold; the bar speaks of these alone.
     """
     if which not in ("worst", "mean"):
         raise BadParameter(f"which is {which!r}: choose worst or mean")
@@ -104,12 +105,16 @@ def ratio_figure(summaries: Sequence[Summary], title: str, which: str = "worst")
     for objective, colour in (("completion", BATCH), ("flow", ONLINE)):
         chosen = [s for s in shown if s.objective == objective]
         _dots(ax, [getattr(s, which) for s in chosen], [row[s.policy] + place[s.family] for s in chosen], colour)
+    covered = [s for s in shown if _is_covered(s) and getattr(s, which).low is not None]
+    at = [row[s.policy] + place[s.family] for s in covered]
+    ax.plot([getattr(s, which).low for s in covered], at, "o", ms=4.4, mfc="none", mec=INK, mew=0.7, zorder=4)
     for policy in policies:
         _guarantee_mark(ax, [s for s in shown if s.policy == policy], row[policy])
     ax.set_yticks(range(len(policies)), policies)
     ax.set_ylim(len(policies) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
-    _log_axis(ax, [getattr(s, which) for s in shown])
+    promised = [s.guarantee_high for s in shown if _is_covered(s) and s.guarantee_high is not None]
+    _log_axis(ax, [getattr(s, which) for s in shown], promised)
     ax.set_xlabel(f"{which} ratio to the optimum (dot: proven at least; line: to proven at most)")
     ax.set_title(title)
     _legend(ax, shown, len(families))
@@ -129,18 +134,23 @@ def _dots(ax: Axes, ratios: Sequence[Interval], heights: Sequence[float], colour
     ax.plot([x for x, _ in open_], [y for _, y in open_], "o", ms=3.2, mfc="white", mec=colour, mew=0.9, zorder=3)
 
 
+def _is_covered(s: Summary) -> bool:
+    """Whether the hypotheses of a numerical guarantee hold on every instance of the family."""
+    return s.holds == 1.0 and s.guarantee_high is not None
+
+
 def _guarantee_mark(ax: Axes, summaries: Sequence[Summary], y: int) -> None:
     """Mark the largest guarantee among the families where its hypotheses hold throughout."""
-    values = [s.guarantee_high for s in summaries if s.holds == 1.0 and s.guarantee_high is not None]
+    values = [s.guarantee_high for s in summaries if _is_covered(s) and s.guarantee_high is not None]
     if values:
         ax.plot([max(values)] * 2, [y - 0.42, y + 0.42], color=INK, lw=1.8, solid_capstyle="butt", zorder=4)
 
 
-def _log_axis(ax: Axes, ratios: Sequence[Interval]) -> None:
+def _log_axis(ax: Axes, ratios: Sequence[Interval], promised: Sequence[float]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     ends = [end for r in ratios for end in (r.low, r.high) if end is not None and math.isfinite(end) and end > 0]
-    low, high = min([*ends, 1.0]), max([*ends, 2.0])
+    low, high = min([*ends, 1.0]), max([*ends, *promised, 2.0])
     ax.set_xscale("log")
     ax.set_xlim(low / 1.08, high * 1.15)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
@@ -164,9 +174,10 @@ def _legend(ax: Axes, shown: Sequence[Summary], families: int) -> None:
     handles += [dot(ONLINE, f"{what}, total flow")] if "flow" in objectives else []
     if any(s.worst is not None and s.worst.low is None for s in shown):
         handles.append(dot(FAINT, "only an upper end", "white"))
-    if any(s.holds == 1.0 and s.guarantee_high is not None for s in shown):
+    if any(_is_covered(s) for s in shown):
+        handles.append(dot(INK, f"{what} under the guarantee", "none"))
         bar: dict[str, Any] = {"marker": "|", "ls": "", "ms": 9, "mew": 1.8, "color": INK}
-        handles.append(Line2D([], [], label="published guarantee, where it holds", **bar))
+        handles.append(Line2D([], [], label="published guarantee (largest)", **bar))
     ax.figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
 

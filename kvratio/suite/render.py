@@ -1,4 +1,4 @@
-"""Tables of text as terminal output, LaTeX, Markdown and CSV."""
+"""Tables of text on a terminal, and as files."""
 
 from __future__ import annotations
 
@@ -13,41 +13,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from kvratio.suite.tables import Column, Section, Table
-
-#: characters that mean something to LaTeX, and characters that its fonts may lack
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "[": "{[}",
-    "]": "{]}",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "∞": r"$\infty$",
-    "–": "--",
-    "·": r"$\cdot$",
-    "×": r"$\times$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "τ": r"$\tau$",
-}
-
-#: columns of a matrix that fit a landscape page
-LATEX_COLUMNS = 10
-
-#: what a document needs to \input the body of a table
-PREAMBLE = (r"\usepackage{booktabs}", r"\usepackage{longtable}", r"\usepackage{array}")
+from kvratio.suite.latex import latex_body, latex_document
+from kvratio.suite.tables import Column, Section, Table, panels
 
 FORMATS = {"latex": "tex", "markdown": "md", "csv": "csv"}
 
@@ -89,28 +56,11 @@ def fitting_columns(table: Table, width: int) -> list[int]:
         kept.remove(max(dispensable, key=lambda k: (table.columns[k].rank, k)))
 
 
-def split_columns(table: Table, width: int, most: int | None = None) -> list[Table]:
-    """Cut a matrix into panels that repeat the first column and fit a width, or have at most some columns."""
+def split_columns(table: Table, width: int) -> list[Table]:
+    """Cut a matrix into panels that repeat the first column and fit a width."""
     columns = enumerate(table.columns)
     widths = [max(_header_width(column.header), *(cell_len(row[k]) for row in table.rows)) for k, column in columns]
-    panels: list[list[int]] = []
-    used = 0
-    for k in range(1, len(table.columns)):
-        full = not panels or (used + widths[k] + 2 > width if most is None else len(panels[-1]) == most)
-        if full:
-            panels.append([0])
-            used = widths[0] + 2
-        panels[-1].append(k)
-        used += widths[k] + 2
-    return [
-        Table(
-            table.name,
-            table.title,
-            tuple(table.columns[k] for k in panel),
-            (Section("", tuple(tuple(row[k] for k in panel) for row in table.rows)),),
-        )
-        for panel in panels
-    ]
+    return panels(table, lambda chosen: sum(widths[k] + 2 for k in chosen) <= width)
 
 
 def _print_hardest(table: Table, console: Console) -> None:
@@ -169,72 +119,6 @@ def _header_width(header: str) -> int:
 
 
 # -- files --------------------------------------------------------------------------------------------------------
-def latex_escape(text: str) -> str:
-    """Escape text for LaTeX; characters that fonts may lack become commands.
-
-    Parameters
-    ----------
-    text : str
-        Plain text.
-    """
-    return "".join(LATEX.get(char, char) for char in text)
-
-
-def latex_body(table: Table) -> str:
-    """Return booktabs longtables to be put into a document; they need the packages of `PREAMBLE`."""
-    wide = table.name.startswith("matrix") and len(table.columns) > LATEX_COLUMNS
-    panels = split_columns(table, 0, LATEX_COLUMNS) if wide else [table]
-    lines = [f"% needs {' '.join(PREAMBLE)}", *(_longtable(panel) for panel in panels)]
-    lines += [rf"{{\footnotesize {latex_escape(note)}\par}}" for note in table.notes]
-    return "\n".join(lines) + "\n"
-
-
-def _longtable(table: Table) -> str:
-    letters = {"left": "l", "right": "r", "center": "c"}
-    spec = "".join(letters[column.align] for column in table.columns)
-    width = len(table.columns)
-    header = " & ".join(latex_escape(column.header) for column in table.columns) + r" \\"
-    lines = [
-        rf"\begin{{longtable}}{{@{{}}{spec}@{{}}}}",
-        rf"\caption{{{latex_escape(table.title)}}}\\",
-        r"\toprule",
-        header,
-        r"\midrule",
-        r"\endfirsthead",
-        r"\toprule",
-        header,
-        r"\midrule",
-        r"\endhead",
-        r"\bottomrule",
-        r"\endlastfoot",
-    ]
-    for k, section in enumerate(table.sections):
-        if section.title:
-            # A section's title must not be left alone at the foot of a page: \\* forbids a break after it.
-            lines += [r"\addlinespace"] if k else []
-            lines.append(rf"\multicolumn{{{width}}}{{@{{}}l}}{{\textit{{{latex_escape(section.title)}}}}} \\*")
-        lines += [" & ".join(latex_escape(entry) for entry in row) + r" \\" for row in section.rows]
-    lines.append(r"\end{longtable}")
-    return "\n".join(lines)
-
-
-def latex_document(table: Table) -> str:
-    """Return a whole document that compiles as it stands."""
-    return "\n".join(
-        [
-            r"\documentclass{article}",
-            r"\usepackage[a4paper,landscape,margin=15mm]{geometry}",
-            r"\usepackage[T1]{fontenc}",
-            r"\usepackage[utf8]{inputenc}",
-            *PREAMBLE,
-            r"\begin{document}",
-            r"\scriptsize\setlength{\tabcolsep}{4pt}",
-            latex_body(table) + r"\end{document}",
-            "",
-        ]
-    )
-
-
 def markdown(table: Table) -> str:
     """Return GitHub Markdown, one table a section."""
     rule = {"left": ":---", "right": "---:", "center": ":---:"}

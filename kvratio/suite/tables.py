@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -66,6 +66,31 @@ class Table:
         return [row for section in self.sections for row in section.rows]
 
 
+def panels(table: Table, fits: Callable[[Sequence[int]], bool]) -> list[Table]:
+    """Cut a table of one section into panels that repeat the first column.
+
+    Parameters
+    ----------
+    table : Table
+    fits : callable
+        Indices of columns -> whether they fit together; a single column is never refused.
+    """
+    found: list[list[int]] = []
+    for k in range(1, len(table.columns)):
+        if not found or not fits([*found[-1], k]):
+            found.append([0])
+        found[-1].append(k)
+    return [
+        Table(
+            table.name,
+            table.title,
+            tuple(table.columns[k] for k in panel),
+            (Section("", tuple(tuple(row[k] for k in panel) for row in table.rows)),),
+        )
+        for panel in found
+    ]
+
+
 FULL_COLUMNS = (
     Column("policy"),
     Column("n", "right", 3),
@@ -103,19 +128,13 @@ def full_table(suite: Suite, summaries: Sequence[Summary], confidence: float | N
 
 
 def family_title(family: FamilySpec) -> str:
-    """The family as a heading: label, objective, parameters, number of seeds."""
-    parts = [family.label]
-    call = family.call.partition(":")[2]
-    if family.label != family.id and family.kind == "family":
-        parts.append(family.id)
-    if call:
-        parts.append(call.replace(",", " ") if "[" not in call and "{" not in call else call)
-    if len(family.seeds) > 1:
-        parts.append(f"{len(family.seeds)} seeds")
-    parts.append(f"objective: {family.objective}")
-    if family.adaptive:
-        parts.append("tuned to each policy")
-    return "  ·  ".join(parts)
+    """The family as a heading: label, parameters, number of seeds, objective."""
+    call = family.call
+    if family.label == family.id or family.kind == "trace":
+        call = call.partition(":")[2]
+    seeds = f"{len(family.seeds)} seeds" if len(family.seeds) > 1 else ""
+    tuned = "tuned to each policy" if family.adaptive else ""
+    return " · ".join(part for part in (family.label, call, seeds, f"total {family.objective}", tuned) if part)
 
 
 def _full_row(s: Summary) -> tuple[str, ...]:
@@ -144,7 +163,7 @@ def guarantee_text(s: Summary) -> str:
     """The published ratio, or the range it takes over the instances."""
     if s.guarantee_low is None or s.guarantee_high is None:
         return numerals.NOTHING
-    low, high = numerals.plain(s.guarantee_low), numerals.plain(s.guarantee_high)
+    low, high = numerals.at_most(s.guarantee_low), numerals.at_most(s.guarantee_high)
     return low if low == high else f"{low}–{high}"
 
 

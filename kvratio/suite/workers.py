@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import joblib
@@ -29,6 +32,24 @@ def worker_count(workers: int | None) -> int:
     return workers
 
 
+def _in_worker(parent: int, function: Callable[..., Result], task: tuple[Any, ...]) -> Result:
+    """Run a task in a worker that ends with its parent: a killed run must not leave processes behind."""
+    _leave_with(parent)
+    return function(*task)
+
+
+@cache
+def _leave_with(parent: int) -> None:
+    """Watch, once per process, whether the parent is still there."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def parallel(function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Result]:
     """Yield the results of a function over tasks as they come, in no particular order.
 
@@ -49,7 +70,7 @@ def parallel(function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], 
             # A worker that has compiled a lot is replaced by a fresh one; nothing is lost.
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
             try:
-                yield from pool(joblib.delayed(function)(*task) for task in tasks)
+                yield from pool(joblib.delayed(_in_worker)(os.getpid(), function, task) for task in tasks)
             except BrokenProcessPool as fault:
                 raise WorkerDied(f"a worker process died ({fault})") from fault
 
@@ -58,6 +79,6 @@ def alone(function: Callable[..., Result], *task: Any) -> Result:
     """Run one task in a fresh process of its own; raise WorkerDied if that process ends."""
     with ProcessPoolExecutor(max_workers=1) as pool:
         try:
-            return pool.submit(function, *task).result()
+            return pool.submit(_in_worker, os.getpid(), function, task).result()
         except BrokenProcessPool as fault:
             raise WorkerDied(f"the worker process died ({fault})") from fault

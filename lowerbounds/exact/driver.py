@@ -13,6 +13,7 @@ from kvratio.problem import Instance
 from lowerbounds.decode import Incumbent, improve_order, list_orders
 from lowerbounds.exact.jobs import arrange
 from lowerbounds.exact.profiles import most_active
+from lowerbounds.exact.reprice import Repricer
 from lowerbounds.exact.root import price
 from lowerbounds.exact.sweep import Limits, sweep
 from lowerbounds.exact.tables import all_completions
@@ -30,7 +31,17 @@ class SearchResult:
     statistics: dict[str, Any] = field(default_factory=dict)
 
 
-def search(inst, objective="completion", time_limit=60.0, work_limit=None, memory_mb=4000, seed=0, upper=None, cuts=True):
+def search(
+    inst,
+    objective="completion",
+    time_limit=60.0,
+    work_limit=None,
+    memory_mb=4000,
+    seed=0,
+    upper=None,
+    cuts=True,
+    reprice=True,
+):
     began = time.monotonic()
     deadline = began + time_limit
     incumbent = Incumbent(inst)
@@ -44,13 +55,28 @@ def search(inst, objective="completion", time_limit=60.0, work_limit=None, memor
     Q = 1 << 30
     cap = np.bincount(jobs.state_of, minlength=len(jobs.state_left))
     sizes = int(most_active(jobs.state_memory, jobs.state_left, cap, jobs.memory, jobs.n))
-    root = price(jobs, allowed, U - 1, sizes, Q, deadline, cuts)
-    stats |= {"sizes": sizes, "root": root.table.value / Q, "t_root": time.monotonic() - began, "sweeps": root.rounds, "rows": len(root.rows), "priced": int((root.table.numerators>0).sum())}
+    root = price(jobs, allowed, U - 1, sizes, Q, began + 0.3 * time_limit, cuts)
+    stats |= {
+        "sizes": sizes,
+        "root": root.table.value / Q,
+        "t_root": time.monotonic() - began,
+        "sweeps": root.rounds,
+        "rows": len(root.rows),
+        "priced": int((root.table.numerators > 0).sum()),
+    }
     lower = min(U, -(-root.table.value // Q))
     if lower < U:
         limits = Limits(deadline, work_limit, memory_mb << 20)
-        run = sweep(jobs, root.table, U - 1, sizes, limits)
-        stats |= {"expanded": run.expanded, "layers": run.layers, "stopped": run.stopped, "cut": run.cut.tolist(), "peak": max(s for _, s in run.layers)}
+        rp = Repricer(jobs, root, U - 1, sizes, deadline)
+        run = sweep(jobs, root.table, U - 1, sizes, limits, pricing=rp if reprice else None)
+        stats |= {"repriced": rp.log, "t_reprice": rp.seconds}
+        stats |= {
+            "expanded": run.expanded,
+            "layers": run.layers,
+            "stopped": run.stopped,
+            "cut": run.cut.tolist(),
+            "peak": max(s for _, s in run.layers),
+        }
         if run.cost is not None and run.cost < U:
             U, starts = run.cost, run.starts
         lower = max(lower, min(U, run.lower))

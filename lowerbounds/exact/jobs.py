@@ -85,5 +85,15 @@ def arrange(inst: Instance) -> Jobs:
     pairs = np.column_stack([-(o[owner] - age), -(s[owner] + age)])
     states, state_of = np.unique(pairs, axis=0, return_inverse=True)
     return Jobs(
-        index, a, s, o, kind, twin, offset, state_of.reshape(-1).astype(np.int64), -states[:, 1], -states[:, 0], inst.memory
+        index,
+        a,
+        s,
+        o,
+        kind,
+        twin,
+        offset,
+        state_of.reshape(-1).astype(np.int64),
+        -states[:, 1],
+        -states[:, 0],
+        inst.memory,
     )

@@ -277,7 +277,9 @@ def insert(t, new_head, new_body, low, high, head, body, size, table, chain, pro
         while k >= 0 and compared < COMPARE:
             if head[k, 0] == mask:
                 compared += 1
-                if head[k, 2] <= new_head[q, 2] and _below(t, head[k], body[k], new_head[q], new_body[q], prompt, output):
+                if head[k, 2] <= new_head[q, 2] and _below(
+                    t, head[k], body[k], new_head[q], new_body[q], prompt, output
+                ):
                     dominated = True
                     # What dominates once tends to dominate again: bring it to the front.
                     if before >= 0:
@@ -285,7 +287,9 @@ def insert(t, new_head, new_body, low, high, head, body, size, table, chain, pro
                         chain[k] = table[slot]
                         table[slot] = k
                     break
-                if head[k, 2] >= new_head[q, 2] and _below(t, new_head[q], new_body[q], head[k], body[k], prompt, output):
+                if head[k, 2] >= new_head[q, 2] and _below(
+                    t, new_head[q], new_body[q], head[k], body[k], prompt, output
+                ):
                     head[k, 1] = DEAD
                     stats[1] += 1
                     if before >= 0:
@@ -360,3 +364,24 @@ def rebound(t, head, body, size, prompt, output, offset, priced, budget_sum, bes
             for back in range(age):
                 bound += priced[t - back, offset[j] + age - 1 - back]
         head[k, 1] = bound
+
+
+@compiled
+def census(t, head, body, size, output, offset, state_of, unplaced, used, least):
+    """Add up what the labels of round t have in common.
+
+    Fills unplaced[j] (labels in which j is unplaced), used[u, state] (requests per state in rounds u <= t, over all labels)
+    and least[j] (the least bound among labels in which j is unplaced).
+    """
+    n = len(output)
+    for k in range(size):
+        for j in range(n):
+            if (head[k, 0] >> j) & np.int64(1):
+                unplaced[j] += 1
+                least[j] = min(least[j], head[k, 1])
+        for i in range(head[k, 3] & 255):
+            e = body[k, i]
+            j = (e >> 1) & 63
+            age = output[j] - ((e >> 7) - t)
+            for back in range(age):
+                used[t - back, state_of[offset[j] + age - 1 - back]] += 1

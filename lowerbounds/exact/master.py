@@ -82,7 +82,14 @@ class Master:
         cost = np.concatenate([self.C.astype(np.float64), np.full(kinds, penalty)])
         total = columns + kinds
         self.solver.addCols(
-            total, cost, np.zeros(total), np.full(total, np.inf), 0, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
+            total,
+            cost,
+            np.zeros(total),
+            np.full(total, np.inf),
+            0,
+            np.zeros(0, np.int32),
+            np.zeros(0, np.int32),
+            np.zeros(0),
         )
         order = np.argsort(np.concatenate([self.kind, np.arange(kinds)]), kind="stable")
         counts = np.bincount(self.kind, minlength=kinds) + 1
@@ -167,7 +174,7 @@ class Master:
             most = self.most[t]
             if self.used is not None:
                 mass += self.used[t]
-            support = np.flatnonzero(mass > 1e-7)
+            support = np.flatnonzero(mass > 5e-4)
             if len(support) < 2 or mass[support].sum() <= 1.0 + limit:
                 continue
             cap = np.minimum(most, self.sizes)

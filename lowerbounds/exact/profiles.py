@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: units of the integer weights of a cut; divisible by all numbers up to 12
 UNIT = 27720
+#: share of the largest possible violation with which `separate` is content
+ENOUGH = 0.8
 
 
 @compiled
@@ -114,17 +116,26 @@ def separate(m, r, mass, most, memory, sizes, limit):
         for i in range(n):
             if f[i] < f[worst]:
                 worst = i
+        # The recursion skips weights <= 0, so it prices max(f, 0).
+        best = _best_set(m, r, f, most, memory, value, choice, copies)
         column[:] = 0.0
-        if f[worst] < -1e-9:
-            column[worst] = -1.0
-            entering = 0.0
-        else:
-            best = _best_set(m, r, f, most, memory, value, choice, copies)
-            if best <= 1.0 + 1e-7:
+        if best > 1.0 + 1e-7:
+            reached = 0.0
+            for i in range(n):
+                reached += max(f[i], 0.0) * mass[i]
+            # max(f, 0) / best is feasible: near enough to the optimum, which is at most total, is good enough.
+            if reached / best > limit and reached / best - 1.0 >= ENOUGH * (total - 1.0):
+                for i in range(n):
+                    f[i] /= best
                 break
             for i in range(n):
                 column[i] = copies[i]
             entering = 1.0
+        elif f[worst] < -1e-9:
+            column[worst] = -1.0
+            entering = 0.0
+        else:
+            break
         for b in range(n):
             direction[b] = 0.0
             for i in range(n):

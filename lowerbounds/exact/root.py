@@ -17,6 +17,9 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
+TRACE: list = []
+
+
 @dataclass
 class Root:
     """Priced rows with their table, and the completions that a schedule of cost <= threshold may use."""
@@ -68,6 +71,7 @@ def price(
             break
         latest = answer.prices
         table = tabulate(jobs, master.rows, answer.prices, best.allowed, Q)
+        TRACE.append((time.process_time(), table.value / Q, answer.value, len(master.rows), master.columns))
         gain = (table.value - best.table.value) / Q
         fruitless = fruitless + 1 if gain < 2e-4 * table.value / Q else 0
         if table.value > best.table.value:

@@ -1,8 +1,11 @@
 """What the contract tests draw: small instances of every kind, and what a policy must be told from outside."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import algos
@@ -10,6 +13,9 @@ from kvratio import Instance, Schedule
 
 #: policies that find out lengths by stopping what outlives a guess, so that one request alone may start twice
 LEARNS_BY_KILLING = {"gsa", "gsa_spec", "rect", "response", "route", "orca", "s3"}
+
+#: policies that solve a linear program for each batch, a thousand times slower than the others
+SOLVES_LP = {"sorted_lp", "lp_swap"}
 
 #: parameters whose default is computed from predictions or outputs of all requests: public facts, given here
 PUBLIC: dict[str, dict[str, Any]] = {"orca": {"max_tokens": 3}, "one_bit_svf": {"max_output": 9}}
@@ -20,6 +26,26 @@ LIVELY: dict[str, dict[str, Any]] = {
     "fastserve_mlfq": {"starvation": 6, "prefill_rate": 2},
     "ltr": {"starvation": 5},
 }
+
+
+def on_drawn(policies: list[str] | tuple[str, ...], **strategies: Any) -> Callable[[Callable[..., None]], Any]:
+    """Turn ``body(policy, **drawn)`` into a test of each policy on drawn values, fewer where each run solves an LP."""
+
+    def decorate(body: Callable[..., None]) -> Any:
+        def test(policy: str) -> None:
+            usual = settings().max_examples // 2
+
+            @settings(max_examples=max(3, usual // 10) if policy in SOLVES_LP else usual)
+            @given(**strategies)
+            def holds(**drawn: Any) -> None:
+                body(policy, **drawn)
+
+            holds()
+
+        test.__name__, test.__doc__ = body.__name__, body.__doc__
+        return pytest.mark.parametrize("policy", policies)(test)
+
+    return decorate
 
 
 @st.composite

@@ -1,9 +1,8 @@
 """Lower bounds <= optimum <= every policy, and no policy beyond its guarantee, on instances small enough to search."""
 
 import numpy as np
-import pytest
-from contract_cases import LIVELY, instances, run
-from hypothesis import assume, given, settings
+from contract_cases import LIVELY, instances, on_drawn, run
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import algos
@@ -22,7 +21,6 @@ def proves_a_number(policy: str) -> bool:
 
 
 PROVED = [policy for policy in ALL if proves_a_number(policy)]
-LIGHT = settings(max_examples=30)
 
 
 @st.composite
@@ -49,34 +47,32 @@ def proper_batches(draw: st.DrawFn) -> Instance:
     return Instance(prompt, output, memory, predicted_low=np.maximum(1, bounds - slack), predicted_high=bounds + slack)
 
 
-@settings(max_examples=60)
 @given(inst=instances(most=6))
-def test_bounds_optimum_policies(inst):
-    """Every closed form is at most the optimum, and the optimum at most the cost of every policy that restarts."""
+def test_bounds_below_the_optimum(inst):
+    """Every closed form is at most the optimum, which a feasible schedule attains."""
     optimum, starts = brute_force(inst)
     best = Schedule.from_starts(inst, starts)
     check(inst, best)
     assert best.total_completion == optimum
     for name in CLOSED_FORMS:
         assert closed_form(inst, name).value <= optimum, name
-    for policy in ALL:
-        if "restart" in card(policy).allowed_evictions:
-            assert run(inst, policy, "restart").total_completion >= optimum, policy
 
 
-@settings(max_examples=60)
-@given(inst=instances(most=6))
-def test_closed_forms_hold_for_policies_that_keep_tokens(inst):
+@on_drawn([p for p in ALL if "restart" in card(p).allowed_evictions], inst=instances(most=6))
+def test_optimum_below_every_policy(policy, inst):
+    """No policy that restarts costs less than the optimum."""
+    assert run(inst, policy, "restart").total_completion >= brute_force(inst)[0]
+
+
+@on_drawn([p for p in ALL if set(card(p).allowed_evictions) != {"restart"}], inst=instances(most=6))
+def test_closed_forms_hold_for_policies_that_keep_tokens(policy, inst):
     """LB0 to LB4 are at most the cost of every policy under recompute and swap."""
     largest = max(closed_form(inst, name).integer for name in CLOSED_FORMS)
-    for policy in ALL:
-        for eviction in set(card(policy).allowed_evictions) - {"restart"}:
-            assert run(inst, policy, eviction).total_completion >= largest, policy
+    for eviction in set(card(policy).allowed_evictions) - {"restart"}:
+        assert run(inst, policy, eviction).total_completion >= largest
 
 
-@pytest.mark.parametrize("policy", PROVED)
-@settings(max_examples=120)
-@given(inst=proper_batches())
+@on_drawn(PROVED, inst=proper_batches())
 def test_no_policy_beyond_its_guarantee(policy, inst):
     """Where the hypotheses of its card hold, a policy costs at most the proven ratio times the optimum."""
     shown = card(policy)
@@ -87,9 +83,7 @@ def test_no_policy_beyond_its_guarantee(policy, inst):
     assert algos.schedule(inst, policy, **LIVELY.get(policy, {})).total_completion <= ratio * optimum * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("policy", ["svf", "mc_sf"])
-@settings(max_examples=200)
-@given(inst=proper_batches())
+@on_drawn(["svf", "mc_sf"], inst=proper_batches())
 def test_volume_order_stays_below_its_two_bounds(policy, inst):
     """Cost <= LB0 + 2/(1 - alpha) LB1 (docs/policies.md, section 2), which needs no optimum."""
     assume(inst.alpha < 1 and (policy == "svf" or inst.equal_prompts))

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from contract_cases import LEARNS_BY_KILLING, PUBLIC, instances, random_instance, run
-from hypothesis import assume, given, settings
+from contract_cases import LEARNS_BY_KILLING, PUBLIC, SOLVES_LP, instances, on_drawn, random_instance, run
+from hypothesis import assume
 from hypothesis import strategies as st
 
 import algos
@@ -16,10 +16,8 @@ from kvratio import Instance, InstanceBatch, Schedule, check
 from kvratio.problem.errors import BadParameter, UnknownName
 
 ALL = algos.policy_ids()
+QUICK = sorted(set(ALL) - SOLVES_LP)
 EVERY = pytest.mark.parametrize("policy", ALL)
-LIGHT = settings(max_examples=30)
-#: the time-indexed program of its order grows with requests and rounds
-SOLVES_LP = {"sorted_lp", "lp_swap"}
 #: static order by one number, so that distinct numbers make the numbering of requests irrelevant
 LIST_KEYS = {
     "fcfs": lambda inst: inst.arrival,
@@ -42,9 +40,7 @@ def peak_use(sch: Schedule) -> int:
 
 
 # -- schedules ------------------------------------------------------------------------------------------------------
-@EVERY
-@LIGHT
-@given(inst=instances())
+@on_drawn(ALL, inst=instances())
 def test_feasible_under_every_eviction(policy, inst):
     """The judge accepts the schedule under every semantics the card allows; memory M + 1 is never needed."""
     for eviction in card(policy).allowed_evictions:
@@ -53,7 +49,7 @@ def test_feasible_under_every_eviction(policy, inst):
         assert peak_use(sch) <= inst.memory
 
 
-@EVERY
+@pytest.mark.parametrize("policy", QUICK)
 def test_feasible_at_length(policy):
     """The same on runs of some hundred rounds with more requests than fit."""
     for seed in range(3):
@@ -63,9 +59,7 @@ def test_feasible_at_length(policy):
         assert peak_use(sch) <= inst.memory
 
 
-@EVERY
-@LIGHT
-@given(inst=instances())
+@on_drawn(ALL, inst=instances())
 def test_requests_are_conserved(policy, inst):
     """Each request completes once, no earlier than a + o, and its first token takes at least one round."""
     sch = run(inst, policy)
@@ -75,9 +69,7 @@ def test_requests_are_conserved(policy, inst):
     assert (sch.ttft >= 1).all()
 
 
-@EVERY
-@LIGHT
-@given(inst=instances())
+@on_drawn(ALL, inst=instances())
 def test_same_seed_same_bytes(policy, inst):
     """A run and its repetition have the same attempts and completions, byte for byte."""
     one, two = run(inst, policy, seed=5), run(inst, policy, seed=5)
@@ -85,18 +77,14 @@ def test_same_seed_same_bytes(policy, inst):
     assert one.completion.tobytes() == two.completion.tobytes()
 
 
-@EVERY
-@LIGHT
-@given(inst=instances(most=1))
+@on_drawn(ALL, inst=instances(most=1))
 def test_alone(policy, inst):
     """A single request completes at a + o, unless the policy learns its length by killing."""
     flow = run(inst, policy).total_flow
     assert flow >= inst.output[0] if policy in LEARNS_BY_KILLING else flow == inst.output[0]
 
 
-@pytest.mark.parametrize("policy", sorted(set(LIST_KEYS) & set(ALL)))
-@LIGHT
-@given(inst=instances(), data=st.data())
+@on_drawn(sorted(set(LIST_KEYS) & set(ALL)), inst=instances(), data=st.data())
 def test_numbering_does_not_matter(policy, inst, data):
     """With distinct keys and exact lengths a permutation of the requests permutes the schedule."""
     exact = inst.replace(predicted=None)
@@ -105,9 +93,7 @@ def test_numbering_does_not_matter(policy, inst, data):
     assert (run(exact.subset(order), policy).completion == run(exact, policy).completion[order]).all()
 
 
-@pytest.mark.parametrize("policy", [p for p in ALL if {"recompute", "swap"} <= set(card(p).allowed_evictions)])
-@LIGHT
-@given(inst=instances())
+@on_drawn([p for p in ALL if {"recompute", "swap"} <= set(card(p).allowed_evictions)], inst=instances())
 def test_recompute_and_swap_are_one_schedule(policy, inst):
     """In unit rounds recompute and swap differ only in the tokens processed again."""
     recompute, swap = run(inst, policy, "recompute"), run(inst, policy, "swap")
@@ -115,9 +101,7 @@ def test_recompute_and_swap_are_one_schedule(policy, inst):
     assert swap.recomputed_tokens == 0
 
 
-@EVERY
-@settings(max_examples=15)
-@given(parts=st.lists(instances(most=5), min_size=1, max_size=4))
+@on_drawn(ALL, parts=st.lists(instances(most=5), min_size=1, max_size=4))
 def test_packed_equals_alone(policy, parts):
     """Instances run packed get the schedules that they get one by one."""
     packed = algos.schedule_batch(InstanceBatch(parts), policy, **PUBLIC.get(policy, {}))
@@ -173,7 +157,7 @@ def test_arrivals_far_apart_do_not_meet(policy):
     assert run(inst, policy).flow.tolist() == alone
 
 
-@pytest.mark.parametrize("policy", sorted(set(ALL) - SOLVES_LP))
+@pytest.mark.parametrize("policy", QUICK)
 def test_many_copies(policy):
     """A hundred thousand copies of one request: feasible, and no faster than memory allows."""
     inst = Instance(prompt=[1] * 10**5, output=[4] * 10**5, memory=23)
@@ -211,12 +195,10 @@ def test_names_are_unique():
     assert all(card(alias).id == policy for policy in ALL for alias in card(policy).aliases)
 
 
-@EVERY
+@pytest.mark.parametrize("policy", [p for p in QUICK if re.match("never|if a prediction is too low", card(p).evicts)])
 def test_eviction_free_policies_never_evict(policy):
     """A card that says "never" is right, and one that says "if a prediction is too low" is right on exact lengths."""
     says = card(policy).evicts
-    if says != "never" and not says.startswith("if a prediction is too low"):
-        pytest.skip(f"evicts: {says}")
     for seed in range(5):
         inst = random_instance(np.random.default_rng([seed, 2]), n=25, memory=40)
         exact = inst.replace(predicted=None) if says != "never" else inst

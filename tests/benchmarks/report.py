@@ -75,9 +75,10 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores seen, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores seen, {system}"
 
 
 def page(rows: list[dict[str, Any]], cold: float, warm: float) -> Iterator[str]:
@@ -124,8 +125,8 @@ def page(rows: list[dict[str, Any]], cold: float, warm: float) -> Iterator[str]:
     yield ""
     yield "## Start-up"
     yield ""
-    yield f"From the shell to the first result of a small instance (`svf`, 8 requests): {cold:.1f} s with an empty cache of"
-    yield f"compiled code, {warm:.2f} s in every process after that. One call on 8 requests then takes"
+    yield f"From the shell to the first result of a small instance (`svf`, 8 requests): {cold:.1f} s with an empty cache"
+    yield f"of compiled code, {warm:.2f} s in every process after that. One call on 8 requests then takes"
     yield f"{1e6 * groups['small'][0][2]:.0f} microseconds."
 
 

@@ -41,12 +41,17 @@ VALUES: dict[str, tuple[float, ...]] = {
 #: dual at the batch warm-start prices, total flow
 WARM_DUAL = {"B": 19.520, "C": 37.200, "D": 36.925, "E": 16.608, "F": 32.289, "G": 115.886}
 
-#: the makespan of a good schedule is no horizon: (instance, optimal flow, latest completion in an optimal schedule)
+#: instances that simpler methods get wrong (short horizons, starts at completions only, list orders): optimal flow
 HORIZON_TRAPS = {
     "idle first round": (INSTANCES["B"], 34),
     "late finish": (
         requests([(0, s, o) for s, o in ((4, 3), (1, 6), (2, 4), (2, 3), (1, 4), (0, 5))], 8),
         57,
+    ),
+    "starts between completions": (requests([(0, s, o) for s, o in ((1, 4), (2, 4), (2, 4), (2, 5))], 10), 28),
+    "no order decodes to it": (
+        requests([(0, s, o) for s, o in ((2, 1), (2, 4), (2, 7), (2, 9), (3, 3))], 13),
+        33,
     ),
     "E with o = 7": (requests([(0, 1, 7)] + 4 * [(0, 35, 1)], 36), 21),
 }

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 
 from kvratio.problem import Instance, Schedule, check
 from kvratio.problem.errors import BadParameter, SolverError
-from lowerbounds import bound, brute_force, dual, lp, milp, prices
+from lowerbounds import best_closed_form, bound, brute_force, dual, lp, milp, prices
 from lowerbounds.classes import group
+from lowerbounds.decode import decode
 from lowerbounds.horizon import busy_horizon, latest_completions
 from lowerbounds.program import build, count_nonzeros, keep
 
 
-@given(instances(max_requests=3, max_memory=7, latest=6))
+@settings(max_examples=40)
+@given(instances(max_requests=3, max_memory=5, latest=4))
 def test_brute_force_is_exhaustive(inst):
     """Brute force equals the least cost over all start times."""
     cost, starts = brute_force(inst)
@@ -35,7 +37,7 @@ def test_solvers_agree_with_brute_force(inst):
             answer.verify()
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(instances(max_requests=6, max_memory=12))
 def test_horizons_keep_the_optimum(inst):
     """Each rule T1 to T4 alone leaves the optimum, solved without a warm start."""
@@ -55,7 +57,7 @@ def test_horizons_keep_the_optimum(inst):
 
 
 def test_a_thousand_tiny_instances():
-    """Brute force never ends above a schedule that the search for schedules found, on a thousand instances."""
+    """On a thousand instances brute force gives a feasible schedule between the closed forms and the list schedule."""
     rng = np.random.default_rng(7)
     for _ in range(1000):
         M = int(rng.integers(2, 14))
@@ -65,8 +67,7 @@ def test_a_thousand_tiny_instances():
         inst = Instance(prompt=prompt, output=output, memory=M, arrival=rng.integers(0, 10, n) * rng.integers(0, 2))
         cost, starts = brute_force(inst)
         check(inst, Schedule.from_starts(inst, starts))
-        best = bound(inst, "lagrangian")
-        assert best.lower <= cost <= best.upper
+        assert best_closed_form(inst).integer <= cost <= decode(inst, np.argsort(inst.volume, kind="stable"))[0]
 
 
 def test_far_arrivals():

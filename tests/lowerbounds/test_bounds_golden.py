@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import numpy as np
 import pytest
 from golden_bounds import COLUMNS, HORIZON_TRAPS, INSTANCES, VALUES, WARM_DUAL
 
-from lowerbounds import bound, brute_force, closed_form, dual, lp, prices
+from kvratio.problem import Instance
+from lowerbounds import bound, brute_force, dual, lp, prices
 from lowerbounds.classes import group
+from lowerbounds.closed_form import closed_form
+from lowerbounds.decode import decode
 from lowerbounds.horizon import busy_horizon
 from lowerbounds.recheck_closed import closed_form_value
 
@@ -89,7 +96,21 @@ def test_optimum_by_brute_force(name):
 @pytest.mark.parametrize("name", HORIZON_TRAPS)
 @pytest.mark.parametrize("method", ["exact", "milp"])
 def test_horizon_traps(name, method):
-    """Optima that a horizon at the best makespan would cut off are found."""
+    """Optima that short horizons, starts at completions only, or list orders would miss are found."""
     inst, flow = HORIZON_TRAPS[name]
     assert bound(inst, method, objective="flow").upper == flow
     assert brute_force(inst, limit=20)[0] - int(inst.arrival.sum()) == flow
+
+
+@pytest.mark.skipif("KVRATIO_TRACES" not in os.environ, reason="KVRATIO_TRACES does not name a folder of traces")
+def test_azure_conversations():
+    """The real lengths of azure_2023_conv as a batch: the dual bound to the unit, and what simple orders lose on it."""
+    path = Path(os.environ["KVRATIO_TRACES"]) / "azure_2023_conv.csv.gz"
+    table = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(1, 2)).astype(np.int64)
+    inst = Instance(prompt=table[:, 0], output=table[:, 1], memory=131_072)
+    classes = group(inst)
+    value = dual.evaluate(classes, dual.integer_prices(prices.batch_prices(inst), classes))
+    assert value.lower == 93_370_271
+    for key, gap in ((inst.volume, 0.0180), (inst.output, 0.265), (value.best_start[classes.of], 0.0159)):
+        cost, _ = decode(inst, np.argsort(key, kind="stable"))
+        assert cost / value.lower - 1 == pytest.approx(gap, abs=5e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from kvratio.problem import Instance
 from kvratio.problem.errors import BadParameter, UnknownName
-from lowerbounds import CLOSED_FORMS, best_closed_form, bound, brute_force, closed_form, dual, lp, prices
+from lowerbounds import CLOSED_FORMS, best_closed_form, bound, brute_force, dual, lp, prices
 from lowerbounds.ascent import ascend, memory_used
 from lowerbounds.classes import group
+from lowerbounds.closed_form import closed_form
 from lowerbounds.decode import decode
 from lowerbounds.exact_sums import exact_dot, exact_sum, sum_fractions
 from lowerbounds.horizon import busy_horizon
@@ -29,7 +31,7 @@ def test_chain_of_closed_forms(inst):
     """LB1 <= LB1r <= LB1*; LB1 <= LB2 <= LB2r <= LB4r; LB2 <= LB4 <= LB4r; LB3 <= LB3r (rounding aside)."""
     v = {name: closed_form(inst, name).value for name in CLOSED_FORMS}
     for chain in (("LB1", "LB1r", "LB1*"), ("LB1", "LB2", "LB2r", "LB4r"), ("LB2", "LB4", "LB4r"), ("LB3", "LB3r")):
-        for low, high in zip(chain, chain[1:], strict=False):
+        for low, high in itertools.pairwise(chain):
             assert v[low] <= v[high] + SLACK, (low, high)
     if inst.is_batch:
         assert v["LB4"] == v["LB2"]
