@@ -1,4 +1,4 @@
-"""Scheduling policies and the engines that run them."""
+"""Scheduling policies and the engines that run them. `algos.registry.card` gives a policy's card by its id."""
 
 from __future__ import annotations
 
@@ -85,10 +85,3 @@ def policy_ids() -> tuple[str, ...]:
     from algos import registry
 
     return registry.policy_ids()
-
-
-def card(policy: str) -> Card:
-    """Return a policy's card by id or alias."""
-    from algos import registry
-
-    return registry.card(policy)

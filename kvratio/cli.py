@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
@@ -27,7 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
     Errors that kvratio raises on purpose are one line on stderr; anything else is a bug and shows its traceback.
     """
     try:
-        app(args=arguments, standalone_mode=True)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            app(args=arguments, standalone_mode=True)
     except ValueError as fault:
         sys.exit(_tell(fault))
     except KeyboardInterrupt:
@@ -42,6 +46,18 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"kvratio: {fault.filename}: {fault.strerror}", file=sys.stderr)
         sys.exit(2)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as one line for people, without the place in the source."""
+    print(f"kvratio: {message}", file=sys.stderr)
 
 
 def _tell(fault: ValueError) -> int:

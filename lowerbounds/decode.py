@@ -1,7 +1,7 @@
 """Earliest-fit decoding: place requests in a given order, each at its earliest feasible start.
 
 Gives schedules, hence upper bounds. Order search cannot reach every optimum: two requests can block each other at a
-tight round, and optimal starts need not be earliest fits (docs/optimum.md).
+tight round, and optimal starts need not be earliest fits (docs/bounds.md).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ IntArray = npt.NDArray[np.int64]
 
 #: rounds per block: the decoder jumps over blocks whose freest round cannot hold the request's peak
 BLOCK = 64
+#: standard deviation of the noise on starts, as a share of the makespan
+NOISE = 0.0003
 #: how much slower than the LB4 machine the paced schedules run
 PACES = (1.0, 1.03, 1.07, 1.12, 1.2)
 #: distinct prompts, and outputs, that the notes of starts tell apart
@@ -345,11 +347,14 @@ def improve_order(incumbent: Incumbent, seed: int, deadline: float, work: int = 
 
 
 def perturb_starts(incumbent: Incumbent, seed: int, deadline: float, work: int = ORDER_WORK) -> None:
-    """Decode in the order of the incumbent's starts plus noise of 0.07 % of the makespan; keep what is better."""
+    """Decode in the order of the incumbent's starts plus a little noise; keep what is better.
+
+    Noise also breaks up runs of nearly equal requests, which otherwise peak together.
+    """
     inst = incumbent.inst
     rng = stream("lowerbounds perturbation", seed)
     for _ in range(work // inst.n):
         if incumbent.starts is None or time.monotonic() > deadline:
             return
-        noise = rng.normal(0.0, 0.0007 * float((incumbent.starts + inst.output).max()), inst.n)
+        noise = rng.normal(0.0, NOISE * float((incumbent.starts + inst.output).max()), inst.n)
         incumbent.try_order(np.argsort(incumbent.starts + noise, kind="stable"))

@@ -313,7 +313,7 @@ def least_costs(classes: Classes, prices: Prices) -> tuple[IntArray, IntArray]:
 
 
 def evaluate(classes: Classes, prices: Prices) -> DualValue:
-    """Return the dual value of integer prices, exact (docs/optimum.md)."""
+    """Return the dual value of integer prices, exact (docs/bounds.md)."""
     least, best = least_costs(classes, prices)
     numerator = exact_dot(classes.count, least) - classes.memory * exact_sum(prices.numerators)
     return DualValue(prices, numerator, best)

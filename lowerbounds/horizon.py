@@ -1,6 +1,6 @@
 """Latest completions that never cut off an optimal schedule (rules T1 to T3), per class of identical requests.
 
-The makespan of a good schedule is not a safe horizon, nor is that of a serial one (docs/optimum.md has two
+The makespan of a good schedule is not a safe horizon, nor is that of a serial one (docs/bounds.md has two
 counterexamples). Each rule below holds for every optimal schedule, so the least of the three is safe.
 """
 

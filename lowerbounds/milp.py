@@ -1,7 +1,7 @@
 """The time-indexed integer program through PuLP, with HiGHS or CBC: the textbook reference.
 
 A solver's word is not a proof. Its status, its own best bound and its starts are read separately; starts are rounded
-and rechecked in integers; gaps are set to zero; each run has its own folder (docs/optimum.md lists the traps).
+and rechecked in integers; gaps are set to zero; each run has its own folder (docs/bounds.md lists the traps).
 """
 
 from __future__ import annotations

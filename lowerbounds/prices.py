@@ -1,7 +1,7 @@
 """Closed-form prices of memory, one per round, from fluid schedules.
 
 Any nonnegative prices give a valid bound (dual.py), so floats are harmless here. The batch formula is the dual
-solution of the mean-busy-time relaxation behind LB2 (docs/optimum.md); with arrivals the same argument is followed
+solution of the mean-busy-time relaxation behind LB2 (docs/bounds.md); with arrivals the same argument is followed
 backwards through the schedule of the machine behind LB4.
 """
 

@@ -33,6 +33,9 @@ def compiled(function: Callable[..., Any] | None = None, *, signature: Any = Non
     """
     if function is None:
         return lambda f: compiled(f, signature=signature, **options)
+    if not Path(function.__code__.co_filename).is_file():
+        # Typed at a prompt or given by -c: there is no source to key a cache by.
+        return numba.njit(**options)(function) if signature is None else numba.njit(signature, **options)(function)
     config: Any = numba.config
     before = config.CACHE_DIR
     # numba reads the folder while the decorator runs, so it is set for just that long.

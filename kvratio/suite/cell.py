@@ -72,12 +72,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class Built:
-    """An instance, or why it could not be built."""
+    """An instance, or why it could not be built; ``notes`` are the warnings that building it gave."""
 
     spec: InstanceSpec
     instance: Instance | None
     message: str = ""
     traceback: str = ""
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> str:
@@ -106,9 +107,9 @@ def build_instance(spec: InstanceSpec, seconds: float) -> Built:
     from kvratio.suite.generate import generate
 
     try:
-        with deadline(seconds, f"building an instance of {spec.family.label}"), warnings.catch_warnings():
-            # A trace warns about rows it dropped; the counts are in the instance's info.
-            warnings.simplefilter("ignore", UserWarning)
+        within = deadline(seconds, f"building an instance of {spec.family.label}")
+        with within, warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always", UserWarning)
             if spec.family.kind == "trace":
                 import instances
 
@@ -122,7 +123,7 @@ def build_instance(spec: InstanceSpec, seconds: float) -> Built:
                     eviction=None if tuned is None else tuned.eviction,
                     **spec.parameters,
                 )
-        return Built(spec, inst)
+        return Built(spec, inst, notes=tuple(str(w.message) for w in heard if issubclass(w.category, UserWarning)))
     except Exception as fault:  # the boundary of a cell: whatever goes wrong inside belongs to this cell alone
         return Built(spec, None, "instance not built: " + _one_line(fault), traceback.format_exc())
 
@@ -287,7 +288,9 @@ def _sharpened(bound: Bound, best: Schedule | None, objective: str) -> Bound:
         return bound
     cost = best.cost(objective)
     lower_side = tuple(c for c in bound.certificates if c.side == "lower")
-    starts = Certificate("starts", "upper", {"starts": best.start.tolist(), "cost": cost})
+    # Certificates are for completion, whatever the objective (docs/certificates.md).
+    proof = {"objective": "completion", "starts": best.start.tolist(), "cost": best.total_completion}
+    starts = Certificate("starts", "upper", proof)
     return replace(bound, upper=cost, certificates=(*lower_side, starts), schedule=best)
 
 

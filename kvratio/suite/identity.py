@@ -7,6 +7,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
+from instances.augmented import AUGMENTED
 from kvratio.problem.errors import UnknownName
 from kvratio.problem.instance import Instance
 from kvratio.suite.naming import canonical
@@ -40,7 +41,7 @@ def instance_identity(inst: Instance) -> str:
     mode = inst.info.get("augmentation")
     if mode is None:
         return inst.key
-    given = canonical({name: inst.info.get(name) for name in ("augmentation", "policy_memory", "policy_speed")})
+    given = canonical({name: inst.info.get(name) for name in AUGMENTED})
     return hashlib.sha256(f"{inst.key} {given}".encode()).hexdigest()
 
 

@@ -96,12 +96,14 @@ def run_suite(
 
     Raises
     ------
-    UnknownName, BadParameter
-        The suite or the folder means nothing. A cell that fails raises nothing: it is one failed row.
+    UnknownName, BadParameter, TraceError
+        The suite or the folder means nothing, or a trace is not there. A cell that fails raises nothing: it is one
+        failed row.
     """
     begun, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
     workers = worker_count(workers)
+    _require_traces(plan)
     folder = RunFolder(out if out is not None else Path("runs") / plan.name)
     folder.create()
     if not resume:
@@ -143,6 +145,15 @@ def load_run(path: str | Path) -> Run:
     return Run(suite, folder, data["seconds"], counts["cells"], counts["failed"], counts["reused"])
 
 
+def _require_traces(plan: Suite) -> None:
+    """Raise TraceError before anything is computed if a trace is not there."""
+    from instances.traces.locate import find_trace
+
+    for family in plan.families:
+        if family.kind == "trace":
+            find_trace(family.id)
+
+
 # -- stages -------------------------------------------------------------------------------------------------------
 def _warm_up(plan: Suite, workers: int, told: Reporter) -> None:
     """Compile every policy and bound once, spread over the workers; the machine code then lies on disk for all.
@@ -179,6 +190,8 @@ def _build(plan: Suite, folder: RunFolder, workers: int, told: Reporter) -> list
     for k, result in parallel(build_numbered, tasks, workers):
         built[k] = result
         told.advance(failed=result.instance is None)
+    for note in dict.fromkeys(note for k in range(len(specs)) for note in built[k].notes):
+        told.note(note)
     planned: list[PlannedCell] = []
     kept: set[str] = set()
     for k, spec in enumerate(specs):

@@ -65,6 +65,13 @@ def search(
         "priced": int((root.table.numerators > 0).sum()),
     }
     lower = min(U, -(-root.table.value // Q))
+    for width in (1000, 10000):
+        if lower < U:
+            t0 = time.monotonic()
+            run = sweep(jobs, root.table, U - 1, sizes, Limits(deadline, None, memory_mb << 20), beam=width)
+            stats[f"beam{width}"] = (run.cost, time.monotonic() - t0)
+            if run.cost is not None and run.cost < U:
+                U, starts = run.cost, run.starts
     if lower < U:
         limits = Limits(deadline, work_limit, memory_mb << 20)
         rp = Repricer(jobs, root, U - 1, sizes, deadline)

@@ -1,4 +1,4 @@
-"""Golden values of docs/adversaries.md that a single policy on an explicit instance reproduces."""
+"""Golden values of docs/families.md that a single policy on an explicit instance reproduces."""
 
 from math import floor, sqrt
 from typing import Any

@@ -112,7 +112,7 @@ def test_two_point(policy: str, params: dict[str, Any], long_first: int, short_f
 
 
 def test_two_point_evictions() -> None:
-    """vllm_fcfs evicts 30 times when the long requests come first (docs/adversaries.md, family H)."""
+    """vllm_fcfs evicts 30 times when the long requests come first (docs/families.md, family H)."""
     assert schedule(LONG_FIRST, "vllm_fcfs").evictions == 30
 
 

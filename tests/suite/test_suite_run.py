@@ -16,7 +16,7 @@ import pytest
 from tiny import TINY, honest_schedule, run_unit_that_kills, tiny
 
 import algos
-from kvratio.problem.errors import BadParameter, UnknownName
+from kvratio.problem.errors import BadParameter, TraceError, UnknownName
 from kvratio.problem.instance import Instance
 from kvratio.suite import run as running
 from kvratio.suite.run import load_run, run_suite
@@ -249,3 +249,23 @@ def test_workers_must_be_a_number_of_processes(tmp_path):
     """Zero workers is bad use, told in one line."""
     with pytest.raises(BadParameter, match="workers is 0"):
         run_suite(tiny(), out=tmp_path / "w", workers=0, progress=False)
+
+
+def test_a_missing_trace_is_told_before_anything_runs(tmp_path, monkeypatch):
+    """A suite that names a trace that is not there raises one line and leaves no folder."""
+    monkeypatch.delenv("KVRATIO_TRACES", raising=False)
+    with pytest.raises(TraceError, match="KVRATIO_TRACES"):
+        run_suite("traces", out=tmp_path / "t", workers=1, progress=False)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_trace_is_run_and_its_dropped_rows_are_told(tmp_path, capsys):
+    """A CSV by path becomes a family; what the loader drops is said on stderr, and its hash is in the manifest."""
+    path = tmp_path / "mine.csv"
+    path.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0.0,3,2\n0.1,1,4\n0.2,5,0\n")
+    trace = {"name": str(path), "parameters": {"memory": 10}, "objective": "flow"}
+    run = run_suite(tiny(family=[], trace=[trace]), out=tmp_path / "t", workers=1)
+    assert run.table()["n"].tolist() == [2, 2, 2]
+    assert run.table()["family"].unique().tolist() == ["mine.csv"]
+    assert "3 rows read, 2 requests kept" in capsys.readouterr().err
+    assert len(run.folder.read_manifest()["data_sha256"][str(path)]) == 64
