@@ -40,8 +40,9 @@ def _schedules(evidence: Evidence, work: int | None = None) -> None:
     incumbent, n = evidence.incumbent, evidence.inst.n
     stop = time.monotonic() + evidence.left / 4
     work = min(ORDER_WORK, WORK_PER_REQUEST * n) if work is None else work
-    if n > SMALL:
-        # Volume order and a little noise come first: on large instances the other orders rarely win.
+    if n > SMALL and len(evidence.classes) > n // 10:
+        # Volume order and a little noise come first: on large instances the other orders rarely win. Noise does
+        # nothing for many copies of few requests; those need pacing, the last of the list orders.
         incumbent.try_order(np.argsort(evidence.inst.volume, kind="stable"))
         perturb_starts(incumbent, evidence.seed, stop, FIRST_TRIALS * n)
     list_orders(incumbent, stop)

@@ -14,6 +14,9 @@ import pandas as pd
 from kvratio.problem.seeds import stream
 from kvratio.suite.naming import format_value
 
+#: from proven to unknown
+GRADES = ("certified", "solver*2", "solver", "none")
+
 #: what makes a row of `per_instance`
 PER_INSTANCE = ["family", "policy", "instance"]
 
@@ -42,6 +45,8 @@ class Summary:
     policy, policy_id, family, family_id, objective : str
     instances, cells, failed : int
         ``instances`` counts those with a result; seeds of a randomised policy share an instance.
+    grade : str
+        The weakest grade of the bounds: certified, or resting on the word of two solvers, of one, or of none.
     worst, mean : Interval or None
         None when every cell failed. Worst = (max of lower ends, max of upper ends); mean = means of the ends.
     low_bootstrap, high_bootstrap : tuple of float, or None
@@ -71,6 +76,7 @@ class Summary:
     instances: int
     cells: int
     failed: int
+    grade: str = "certified"
     worst: Interval | None = None
     mean: Interval | None = None
     low_bootstrap: tuple[float, float] | None = None
@@ -102,7 +108,7 @@ def per_instance(cells: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         In the order of the cells. Columns family, policy, instance, low and high (ratio ends; low is NaN where it has
         no meaning), spread (standard deviation over mean cost, over seeds), evictions per request, wasted token-rounds
-        over volume, and guarantee, guarantee_holds, parameters and instance_seed of the first cell.
+        over volume, and guarantee, guarantee_holds, bound_grade, parameters and instance_seed of the first cell.
     """
     once = cells.drop_duplicates([*PER_INSTANCE, "policy_seed"])
     groups = once.groupby(PER_INSTANCE, sort=False)
@@ -112,7 +118,7 @@ def per_instance(cells: pd.DataFrame) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         high = np.where(lower > 0, cost / lower, np.inf)
         low = np.where((first["eviction"] == "restart") & (upper > 0), cost / upper, np.nan)
-    kept = ["parameters", "instance_seed", "guarantee", "guarantee_holds"]
+    kept = ["parameters", "instance_seed", "guarantee", "guarantee_holds", "bound_grade"]
     return (
         first[kept]
         .assign(
@@ -190,6 +196,7 @@ def _summary(about: dict[str, Any], table: pd.DataFrame, resamples: int, confide
     return Summary(
         **about,
         instances=len(table),
+        grade=max(table["bound_grade"], key=GRADES.index),
         worst=Interval(float(low.max()) if comparable else None, float(high.max())),
         mean=Interval(_mean(low) if comparable else None, _mean(high)),
         low_bootstrap=bootstrap(low, resamples, confidence, *names) if comparable else None,
@@ -254,7 +261,7 @@ def _rank(summary: Summary) -> tuple[float, float]:
 
 #: columns of `frame` that are attributes of a summary as they stand
 PLAIN_COLUMNS = (
-    *("guarantee_low", "guarantee_high", "holds", "broken", "evictions", "wasted", "spread"),
+    *("grade", "guarantee_low", "guarantee_high", "holds", "broken", "evictions", "wasted", "spread"),
     *("hardest", "hardest_about"),
 )
 

@@ -114,6 +114,12 @@ READING = (
 )
 
 
+SOLVER_NOTE = (
+    "* L rests on the word of a solver or of a search, not on a certificate that can be rechecked (column grade in "
+    "summary.csv)."
+)
+
+
 def full_table(suite: Suite, summaries: Sequence[Summary], confidence: float | None = None) -> Table:
     """Return one section per family and one row per policy."""
     percent = f"{100 * (confidence or suite.confidence):g}% of mean"
@@ -123,7 +129,7 @@ def full_table(suite: Suite, summaries: Sequence[Summary], confidence: float | N
         rows = [_full_row(s) for s in summaries if s.family == family.label]
         if rows:
             sections.append(Section(family_title(family), tuple(rows)))
-    notes = (*READING, *_alarms(summaries))
+    notes = (*READING, *_remarks(summaries))
     return Table("ratios", f"Suite {suite.name}: certified ratios", columns, tuple(sections), notes)
 
 
@@ -138,6 +144,7 @@ def family_title(family: FamilySpec) -> str:
 
 
 def _full_row(s: Summary) -> tuple[str, ...]:
+    mark = grade_mark(s)
     low = s.low_bootstrap[0] if s.low_bootstrap else None
     high = s.high_bootstrap[1] if s.high_bootstrap else None
     if low is None and high is None:
@@ -149,14 +156,19 @@ def _full_row(s: Summary) -> tuple[str, ...]:
     return (
         s.policy,
         f"{s.instances} ({s.failed} failed)" if s.failed else str(s.instances),
-        "failed" if s.worst is None else numerals.interval(s.worst),
-        numerals.interval(s.mean),
+        "failed" if s.worst is None else numerals.interval(s.worst) + mark,
+        numerals.interval(s.mean) + mark,
         bootstrap,
         guarantee_text(s),
         holds_text(s),
         numerals.NOTHING if s.worst is None else _quantity(s.evictions),
         numerals.NOTHING if s.worst is None else _quantity(s.wasted),
     )
+
+
+def grade_mark(s: Summary) -> str:
+    """A star where L is not certified but rests on a solver's word."""
+    return "" if s.worst is None or s.grade == "certified" else "*"
 
 
 def guarantee_text(s: Summary) -> str:
@@ -179,8 +191,14 @@ def _quantity(value: float) -> str:
     return "0" if value == 0 else "<0.001" if value < 0.0005 else numerals.plain(value)
 
 
-def _alarms(summaries: Sequence[Summary]) -> list[str]:
-    lines = [
+def _remarks(summaries: Sequence[Summary]) -> list[str]:
+    lines = [SOLVER_NOTE] if any(map(grade_mark, summaries)) else []
+    for policy in dict.fromkeys(s.policy for s in summaries if s.spread is not None):
+        spread = max(s.spread for s in summaries if s.policy == policy and s.spread is not None)
+        lines.append(
+            f"{policy} is randomised: mean cost over its seeds; their standard deviation is at most {spread:.1%}."
+        )
+    lines += [
         f"! {s.policy} on {s.family}: the ratio is proven above its guarantee on {s.broken} of {s.instances} instances "
         f"whose hypotheses hold: a bug in policy, bound or card."
         for s in summaries
@@ -199,9 +217,8 @@ def matrix_table(suite: Suite, summaries: Sequence[Summary], which: str = "worst
     policies = list(dict.fromkeys(s.policy for s in summaries))
     rows = tuple((p, *(_entry(found.get((p, f)), which) for f in families)) for p in policies)
     columns = (Column("policy"), *(Column(label, "right") for label in families))
-    notes = (
-        f"{which} ratio, from proven lower to proven upper end; = where they meet; ! above a guarantee that holds",
-    )
+    reading = f"{which} ratio, from proven lower to proven upper end; = where they meet; ! above a guarantee that holds"
+    notes = (reading, SOLVER_NOTE) if any(map(grade_mark, summaries)) else (reading,)
     title = f"Suite {suite.name}: {which} ratio, policies by families"
     return Table(f"matrix_{which}", title, columns, (Section("", rows),), notes)
 
@@ -212,14 +229,14 @@ def _entry(summary: Summary | None, which: str) -> str:
     value: Interval | None = getattr(summary, which)
     if value is None:
         return "failed"
-    return numerals.short_interval(value) + ("!" if summary.broken else "")
+    return numerals.short_interval(value) + grade_mark(summary) + ("!" if summary.broken else "")
 
 
 def hardest_table(suite: Suite, summaries: Sequence[Summary], run: Path) -> Table:
     """Return, per policy, the instance that hurts it most and the command that replays it."""
     rows = []
     for s in hardest_per_policy(list(summaries)):
-        ratio, command = numerals.interval(s.hardest_ratio), replay_command(suite, s, run)
+        ratio, command = numerals.interval(s.hardest_ratio) + grade_mark(s), replay_command(suite, s, run)
         rows.append((s.policy, ratio, s.family, s.hardest_about, command))
     columns = (
         Column("policy"),

@@ -20,7 +20,7 @@ HEAD = 6
 #: bound of a label that another one dominates
 DEAD = np.int64(1) << 62
 #: labels of one set that a new label is compared with; dominance is a saving, so a cap costs no truth
-COMPARE = 48
+COMPARE = 12
 
 
 @compiled
@@ -346,42 +346,3 @@ def byte_steps(best, t):
             if (value >> (j & 7)) & 1:
                 step[j >> 3, value] += rise
     return step
-
-
-@compiled
-def rebound(t, head, body, size, prompt, output, offset, priced, budget_sum, best, Q):
-    """Recompute the bounds of labels of round t from a new price table (priced[round, age], best[j, round])."""
-    n = len(output)
-    for k in range(size):
-        bound = head[k, 2] * Q - budget_sum
-        for j in range(n):
-            if (head[k, 0] >> j) & np.int64(1):
-                bound += best[j, t]
-        for i in range(head[k, 3] & 255):
-            e = body[k, i]
-            j = (e >> 1) & 63
-            age = output[j] - ((e >> 7) - t)
-            for back in range(age):
-                bound += priced[t - back, offset[j] + age - 1 - back]
-        head[k, 1] = bound
-
-
-@compiled
-def census(t, head, body, size, output, offset, state_of, unplaced, used, least):
-    """Add up what the labels of round t have in common.
-
-    Fills unplaced[j] (labels in which j is unplaced), used[u, state] (requests per state in rounds u <= t, over all labels)
-    and least[j] (the least bound among labels in which j is unplaced).
-    """
-    n = len(output)
-    for k in range(size):
-        for j in range(n):
-            if (head[k, 0] >> j) & np.int64(1):
-                unplaced[j] += 1
-                least[j] = min(least[j], head[k, 1])
-        for i in range(head[k, 3] & 255):
-            e = body[k, i]
-            j = (e >> 1) & 63
-            age = output[j] - ((e >> 7) - t)
-            for back in range(age):
-                used[t - back, state_of[offset[j] + age - 1 - back]] += 1

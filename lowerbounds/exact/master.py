@@ -47,11 +47,9 @@ class Master:
     jobs : Jobs
     allowed : bool[n, T + 2]
     demand : float64[kinds]
-        How many of each class must complete (fractions allowed).
+        How many of each class must complete.
     most : int64[T + 2, states]
         How many requests may be in a state in a round, over all schedules of interest.
-    used : float64[T + 2, states], optional
-        Mean mass per state that requests placed later already take in a round.
     penalty : float
         Cost of leaving one request out; large. It keeps the LP feasible.
     """
@@ -63,10 +61,9 @@ class Master:
         demand: FloatArray,
         sizes: int,
         most: IntArray,
-        used: FloatArray | None = None,
         penalty: float = 1e5,
     ) -> None:
-        self.jobs, self.sizes, self.used, self.most = jobs, sizes, used, most
+        self.jobs, self.sizes, self.most = jobs, sizes, most
         self.head = jobs.first_of_kind
         kind, C = np.nonzero(allowed[self.head])
         self.kind, self.C = kind.astype(np.int64), C.astype(np.int64)
@@ -116,7 +113,7 @@ class Master:
         """Add rows, scaled to right-hand side 1."""
         if not rows:
             return
-        starts, indices, values, upper = [], [], [], []
+        starts, indices, values = [], [], []
         filled = 0
         for row in rows:
             active, states = self.states_at(row.t)
@@ -126,12 +123,10 @@ class Master:
             indices.append(active[keep])
             values.append(weight[keep])
             filled += int(keep.sum())
-            taken = 0.0 if self.used is None else float(self.used[row.t] @ row.weight) / row.rhs
-            upper.append(max(0.0, 1.0 - taken))
         self.solver.addRows(
             len(rows),
             np.full(len(rows), -np.inf),
-            np.array(upper),
+            np.ones(len(rows)),
             filled,
             np.array(starts, np.int32),
             np.concatenate(indices).astype(np.int32),
@@ -172,8 +167,6 @@ class Master:
             active, states = self.states_at(t)
             mass = np.bincount(states, weights=x[active], minlength=len(m))
             most = self.most[t]
-            if self.used is not None:
-                mass += self.used[t]
             support = np.flatnonzero(mass > 5e-4)
             if len(support) < 2 or mass[support].sum() <= 1.0 + limit:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,76 +16,106 @@ from lowerbounds.exact.tables import BoolArray, PriceTable, Row, fix, tabulate
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
+#: the LP is rebuilt once its windows have shrunk to this share of its columns
+REBUILD = 0.8
+#: LP columns from which an interior point without crossover replaces the simplex method
+INTERIOR = 12_000
 
-TRACE: list = []
+
+@dataclass(frozen=True)
+class Stage:
+    """Prices that justify a set of windows: rows, their numerators over Q, and the threshold they were used with."""
+
+    rows: list[Row]
+    numerators: IntArray
+    threshold: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Root:
-    """Priced rows with their table, and the completions that a schedule of cost <= threshold may use."""
+    """Priced rows with their table, and the completions that a schedule of cost <= threshold may use.
+
+    ``stages`` lists all prices that ever shrank the windows, in order: the last one made ``table``.
+    """
 
     rows: list[Row]
     prices: FloatArray
     table: PriceTable
     allowed: BoolArray
-    most: IntArray
-    rounds: int = 0
+    stages: list[Stage] = field(default_factory=list)
 
 
-def price(
+def _adopt(jobs: Jobs, root: Root, rows: list[Row], prices: FloatArray, threshold: int, record: bool) -> Root:
+    """Shrink the windows by new prices and tabulate these over what is left."""
+    Q = root.table.denominator
+    table = tabulate(jobs, rows, prices, root.allowed, Q)
+    stages = root.stages
+    if record:
+        used = table.numerators > 0
+        stages = [*stages, Stage([row for row, u in zip(rows, used, strict=True) if u], table.numerators[used], threshold)]
+    allowed = fix(jobs, table, root.allowed, threshold)
+    if table.value > threshold * Q or not allowed.any(axis=1).all():
+        # No schedule of cost <= threshold is left; the table still bounds from below.
+        return Root(rows, prices, table, root.allowed, stages)
+    return Root(rows, prices, tabulate(jobs, rows, prices, allowed, Q), allowed, stages)
+
+
+def begin(jobs: Jobs, allowed: BoolArray, memory_prices: FloatArray, threshold: int, Q: int, record: bool) -> Root:
+    """Return the root of given memory prices (float64[rounds]), which need no LP."""
+    rounds = min(len(memory_prices), allowed.shape[1] - 2)
+    rows = [Row(t, jobs.state_memory, jobs.memory) for t in range(1, rounds + 1)]
+    empty = Root([], np.zeros(0), tabulate(jobs, [], np.zeros(0), allowed, Q), allowed)
+    return _adopt(jobs, empty, rows, memory_prices[:rounds], threshold, record)
+
+
+def improve(
     jobs: Jobs,
-    allowed: BoolArray,
+    root: Root,
     threshold: int,
     sizes: int,
-    Q: int,
     deadline: float,
     cuts: bool = True,
     sweeps: int = 60,
-    start: tuple[list[Row], FloatArray] | None = None,
+    patience: float = 0.03,
+    record: bool = False,
 ) -> Root:
     """Solve the LP over the allowed completions, shrink the windows by its prices, add cuts, repeat.
 
-    The prices kept are those of the best exact value. Stops after three sweeps without gain, at the deadline, or when
-    the value passes the threshold.
+    Prices are kept when their exact value is the best so far. Stops when three sweeps in a row each close less than
+    ``patience`` of the gap to the threshold, after ``sweeps``, at the deadline, or when the value passes the threshold.
     """
-    rows, prices = start if start is not None else ([], np.zeros(0))
-    table = tabulate(jobs, rows, prices, allowed, Q)
-    best = Root(rows, prices, table, allowed, occupancy(jobs, allowed))
-    fruitless = 0
+    Q = root.table.denominator
+    head = jobs.first_of_kind
     master: Master | None = None
-    latest, found = prices, list[Row]()
-    width = 0
-    for k in range(sweeps):
-        if time.monotonic() > deadline or best.table.value > threshold * Q:
+    rows = [row for row, N in zip(root.rows, root.table.numerators, strict=True) if N > 0]
+    found: list[Row] = []
+    width = fruitless = 0
+    for _ in range(sweeps):
+        if time.monotonic() > deadline or root.table.value > threshold * Q:
             break
-        head = jobs.first_of_kind
-        if master is None or best.allowed[head].sum() < 0.8 * width:
-            kept = [] if master is None else [row for row, p in zip(master.rows, latest, strict=False) if p > 0] + found
-            width = int(best.allowed[head].sum())
-            master = Master(jobs, best.allowed, jobs.copies.astype(np.float64), sizes, best.most)
-            memory = master.memory_rows()
-            master.add(memory + [row for row in kept if row.weight is not jobs.state_memory])
+        if master is None or root.allowed[head].sum() < REBUILD * width:
+            width = int(root.allowed[head].sum())
+            master = Master(jobs, root.allowed, jobs.copies.astype(np.float64), sizes, occupancy(jobs, root.allowed))
+            others = [row for row in rows + found if row.weight is not jobs.state_memory and row.t <= master.last]
+            master.add(master.memory_rows() + others)
+        elif found:
+            master.add(found)
         try:
-            answer = master.solve(deadline - time.monotonic())
+            answer = master.solve(deadline - time.monotonic(), interior=width > INTERIOR)
         except SolverError:
+            # Out of time inside the LP: the prices so far stand.
             break
-        latest = answer.prices
-        table = tabulate(jobs, master.rows, answer.prices, best.allowed, Q)
-        TRACE.append((time.process_time(), table.value / Q, answer.value, len(master.rows), master.columns))
-        gain = (table.value - best.table.value) / Q
-        fruitless = fruitless + 1 if gain < 2e-4 * table.value / Q else 0
-        if table.value > best.table.value:
-            shrunk = fix(jobs, table, best.allowed, threshold)
-            if not shrunk.any(axis=1).all():
-                # No schedule of cost <= threshold is left at all.
-                shrunk = best.allowed
-            fixed = tabulate(jobs, master.rows, answer.prices, shrunk, Q)
-            best = Root(list(master.rows), answer.prices, fixed, shrunk, occupancy(jobs, shrunk), k + 1)
-            master.most = best.most
+        rows = [row for row, p in zip(master.rows, answer.prices, strict=True) if p > 0]
+        before = root.table.value
+        trial = _adopt(jobs, root, list(master.rows), answer.prices, threshold, record)
+        if trial.table.value > before:
+            root = trial
+            master.most = occupancy(jobs, root.allowed)
+        gap = threshold * Q - before
+        fruitless = fruitless + 1 if root.table.value - before < patience * gap else 0
         if not cuts or fruitless >= 3:
             break
         found = master.violated(answer.x)
         if not found:
             break
-        master.add(found)
-    return best
+    return root

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lowerbounds.exact.jobs import Jobs
 from lowerbounds.exact.layers import DEAD, HEAD, byte_steps, compress, expand, insert, rehash
-from lowerbounds.exact.tables import PriceTable, Row
+from lowerbounds.exact.tables import PriceTable
 
 IntArray = npt.NDArray[np.int64]
 
@@ -95,56 +94,10 @@ class Layer:
         self.table = np.full(slots, -1, np.int64)
         rehash(self.head, self.size, self.table, self.chain)
 
-    def finish(self, groups: list[Group], ends: list[int]) -> list[Group]:
-        """Drop dominated labels and the chains; ``ends`` tells where the children of each group end."""
-        alive = np.concatenate(([0], np.cumsum(self.head[: self.size, 1] != DEAD)))
-        sizes = np.diff(alive[[0, *ends]]).tolist()
+    def finish(self) -> None:
+        """Drop dominated labels and the chains."""
         self.size = int(compress(self.head, self.body, self.size))
         self.chain, self.table = np.empty(0, np.int64), np.empty(0, np.int64)
-        pairs = zip(groups, sizes, strict=False)
-        return [Group(old.table, size, old.since + size, old.rows) for old, size in pairs if size]
-
-
-@dataclass
-class Group:
-    """Consecutive labels of a layer that share a price table."""
-
-    table: PriceTable
-    size: int
-    since: int = 0
-    rows: list[Row] | None = None
-
-
-class Pricing(Protocol):
-    """What a sweep asks of `reprice.Repricer`."""
-
-    def due(self, group: Group) -> bool:
-        """Whether to price the group anew."""
-
-    def renew(self, t: int, head: IntArray, body: npt.NDArray[np.int32], group: Group) -> list[tuple[Group, IntArray]]:
-        """Return new groups with the places of their labels."""
-
-
-def regroup(t: int, layer: Layer, groups: list[Group], pricing: Pricing) -> list[Group]:
-    """Price the groups that are due anew; labels that the new prices exclude leave the layer."""
-    if not any(pricing.due(group) for group in groups):
-        return groups
-    kept: list[Group] = []
-    order: list[IntArray] = []
-    low = 0
-    for group in groups:
-        high = low + group.size
-        if pricing.due(group):
-            for new, places in pricing.renew(t, layer.head[low:high], layer.body[low:high], group):
-                kept.append(new)
-                order.append(low + places)
-        else:
-            kept.append(group)
-            order.append(np.arange(low, high))
-        low = high
-    places = np.concatenate(order) if order else np.empty(0, np.int64)
-    layer.head, layer.body, layer.size = layer.head[places], layer.body[places], len(places)
-    return kept
 
 
 def sweep(
@@ -154,7 +107,6 @@ def sweep(
     width: int,
     limits: Limits,
     beam: int | None = None,
-    pricing: Pricing | None = None,
 ) -> Sweep:
     """Search for schedules of cost <= threshold; with ``beam`` keep only that many labels of least bound per layer.
 
@@ -178,72 +130,61 @@ def sweep(
     dropped = int(DEAD)
     found: tuple[int, int, int, int] | None = None
     stopped = "done"
-    groups = [Group(table, layer.size)]
     for t in range(table.last, 0, -1):
         if layer.size == 0:
             break
         result.layers.append((t, layer.size))
-        if pricing is not None:
-            groups = regroup(t, layer, groups, pricing)
-            if layer.size == 0:
-                break
         history[t] = (layer.head[: layer.size, 0].copy(), layer.head[: layer.size, 4].astype(np.int32))
         history_bytes += 12 * layer.size
         child = Layer(width)
         counts = np.zeros(8, np.int64)
         counts[2] = -1
         merged = np.zeros(2, np.int64)
-        low = high = 0
-        ends: list[int] = []
-        for group in groups:
-            high += group.size
-            table = group.table
-            step = byte_steps(table.best, t)
-            gain = table.reduced[:, t] - table.best[:, t]
-            while low < high and stopped == "done":
-                expand(
-                    t, layer.head, layer.body, low, high, limit, t <= last_arrival, jobs.memory, jobs.arrival, jobs.prompt,
-                    jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, step, out_head, out_body, counts,
-                )  # fmt: skip
-                made, after = int(counts[0]), int(counts[1])
-                if made < 0:
-                    raise AssertionError("a label has more active requests than can be active")
-                if made == 0 and after == low:
-                    # One label has more children than a chunk holds.
-                    out_head = np.empty((2 * len(out_head), HEAD), np.int64)
-                    out_body = np.empty((len(out_head), width), np.int32)
-                    continue
-                child.reserve(made)
-                child.size = insert(
-                    t - 1, out_head, out_body, 0, made, child.head, child.body, child.size, child.table, child.chain,
-                    jobs.prompt, jobs.output, merged,
-                )  # fmt: skip
-                limits.expanded += after - low
-                result.expanded += after - low
-                low = after
-                if beam is None:
-                    stopped = limits.reached() or "done"
-                    if stopped == "done" and layer.bytes + child.bytes + history_bytes > limits.memory:
-                        stopped = "memory"
-            ends.append(child.size)
+        step = byte_steps(table.best, t)
+        gain = table.reduced[:, t] - table.best[:, t]
+        low = 0
+        while low < layer.size and stopped == "done":
+            expand(
+                t, layer.head, layer.body, low, layer.size, limit, t <= last_arrival, jobs.memory, jobs.arrival, jobs.prompt,
+                jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, step, out_head, out_body, counts,
+            )  # fmt: skip
+            made, after = int(counts[0]), int(counts[1])
+            if made < 0:
+                raise AssertionError("a label has more active requests than can be active")
+            if made == 0 and after == low:
+                # One label has more children than a chunk holds.
+                out_head = np.empty((2 * len(out_head), HEAD), np.int64)
+                out_body = np.empty((len(out_head), width), np.int32)
+                continue
+            child.reserve(made)
+            child.size = insert(
+                t - 1, out_head, out_body, 0, made, child.head, child.body, child.size, child.table, child.chain,
+                jobs.prompt, jobs.output, merged,
+            )  # fmt: skip
+            limits.expanded += after - low
+            result.expanded += after - low
+            low = after
+            if beam is None:
+                stopped = limits.reached() or "done"
+                if stopped == "done" and layer.bytes + child.bytes + history_bytes > limits.memory:
+                    stopped = "memory"
         if counts[2] >= 0 and (found is None or counts[2] < found[0]):
             found = (int(counts[2]), t, int(counts[3]), int(counts[4]))
         result.cut += (counts[5], counts[6], counts[7], merged.sum())
         if stopped != "done":
             if low < layer.size:
                 dropped = min(dropped, int(layer.head[low : layer.size, 1].min()))
-            child.finish(groups, [])
+            child.finish()
             if child.size:
                 dropped = min(dropped, int(child.head[: child.size, 1].min()))
             break
-        groups = child.finish(groups, ends)
+        child.finish()
         if beam is not None and child.size > beam:
             order = np.argsort(child.head[: child.size, 1], kind="stable")
             dropped = min(dropped, int(child.head[order[beam], 1]))
             keep = np.sort(order[:beam])
             child.head[:beam], child.body[:beam] = child.head[keep], child.body[keep]
             child.size = beam
-            groups = [Group(table, beam)]
         layer = child
     result.stopped = stopped
     result.complete = dropped == DEAD

@@ -28,6 +28,7 @@ def cells(rows: list[dict[str, Any]], **common: Any) -> pd.DataFrame:
         "evictions": 0,
         "wasted_token_rounds": 0,
         "volume": 100,
+        "bound_grade": "certified",
     }
     full = [{**default, "instance": f"instance-{k}", **common, **row} for k, row in enumerate(rows)]
     return pd.DataFrame([{name: row.get(name) for name in RESULTS.names} for row in full])

@@ -206,3 +206,14 @@ def test_latex_compiles_as_it_stands(tables, tmp_path):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-2000:]
         assert "Overfull \\hbox" not in done.stdout
+
+
+def test_a_solver_s_word_is_marked():
+    """A ratio whose lower bound no certificate proves carries a star and a note; certified ones do not."""
+    suite, results = two_by_two()
+    assert not any("*" in entry for row in full_table(suite, summarise(results)).rows for entry in row)
+    results.loc[results["policy"] == "gsa:alpha=2", "bound_grade"] = "solver"
+    table = full_table(suite, summarise(results))
+    assert table.rows[0][2] == "[3.000, 3.334]*"
+    assert table.rows[1][2] == "≤ 3.334"
+    assert any(note.startswith("* L rests on the word") for note in table.notes)

@@ -1,0 +1,115 @@
+"""A first schedule: annealing over placement orders, each decoded by earliest fits.
+
+Order search alone misses some optima (two requests can block each other at a tight round); beams over the backward search do the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kvratio.problem import Instance
+from kvratio.problem.compiled import compiled
+from kvratio.problem.seeds import stream
+
+IntArray = npt.NDArray[np.int64]
+
+
+@compiled
+def _decode(order, arrival, prompt, output, free, memory, starts):
+    """Place requests in order at their earliest feasible starts; return the total completion time.
+
+    ``free`` is a workspace with one entry per round, long enough for a serial schedule.
+    """
+    free[:] = memory
+    total = np.int64(0)
+    for i in order:
+        s, o = prompt[i], output[i]
+        start = arrival[i]
+        while True:
+            clash = np.int64(-1)
+            for r in range(start + o - 1, start - 1, -1):
+                if free[r] < s + r - start + 1:
+                    clash = r
+                    break
+            if clash < 0:
+                break
+            # A later start asks less of round `clash`, and nothing once it is past it.
+            start = min(s + clash + 1 - free[clash], clash + 1)
+        for r in range(start, start + o):
+            free[r] -= s + r - start + 1
+        starts[i] = start
+        total += start + o
+    return total
+
+
+@compiled
+def _anneal(order, arrival, prompt, output, rounds, memory, moves, heat, best_starts):
+    """Move moves[k, 0] of the order to place moves[k, 1], accepting a loss of up to heat[k]; return the best cost."""
+    free = np.empty(rounds, np.int64)
+    starts = np.empty(len(order), np.int64)
+    cost = _decode(order, arrival, prompt, output, free, memory, starts)
+    best = cost
+    best_starts[:] = starts
+    trial = order.copy()
+    for k in range(len(moves)):
+        source, target = moves[k, 0], moves[k, 1]
+        trial[:] = order
+        if source < target:
+            trial[source:target] = order[source + 1 : target + 1]
+        else:
+            trial[target + 1 : source + 1] = order[target:source]
+        trial[target] = order[source]
+        found = _decode(trial, arrival, prompt, output, free, memory, starts)
+        if found <= cost + heat[k]:
+            cost = found
+            order[:] = trial
+            if found < best:
+                best = found
+                best_starts[:] = starts
+    return best
+
+
+def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int) -> tuple[int, IntArray]:
+    """Return cost and starts of a schedule.
+
+    Parameters
+    ----------
+    work : int
+        Requests to place, over all orders tried after the first four.
+    rounds_limit : int
+        When a serial schedule needs more rounds than this, requests run one after another: no table of rounds is made.
+    """
+    volume, peak = inst.volume, inst.peak
+    serial = int(inst.arrival.max()) + int(inst.output.sum())
+    starts = np.empty(inst.n, np.int64)
+    if serial > rounds_limit:
+        return _one_by_one(inst)
+    free = np.empty(serial, np.int64)
+    tried = []
+    for key in (volume, inst.output, peak, inst.arrival * inst.memory + volume):
+        order = np.argsort(key, kind="stable")
+        cost = _decode(order, inst.arrival, inst.prompt, inst.output, free, inst.memory, starts)
+        tried.append((int(cost), len(tried), order, starts.copy()))
+    cost, _, order, starts = min(tried, key=lambda entry: entry[:2])
+    steps = work // inst.n
+    if inst.n > 1 and steps:
+        rng = stream("exact search orders", seed)
+        moves = rng.integers(0, inst.n, (steps, 2))
+        # Exponential losses, cooling linearly from 1 % of the mean cost per request.
+        heat = rng.exponential(1.0, steps) * np.linspace(1.0, 0.0, steps) * cost / inst.n * 0.1
+        found = np.empty(inst.n, np.int64)
+        best = _anneal(order, inst.arrival, inst.prompt, inst.output, serial, inst.memory, moves, heat, found)
+        if best < cost:
+            cost, starts = int(best), found
+    return cost, starts
+
+
+def _one_by_one(inst: Instance) -> tuple[int, IntArray]:
+    """Run requests in order of arrival, then output, each alone."""
+    order = np.lexsort((inst.output, inst.arrival))
+    starts = np.empty(inst.n, np.int64)
+    # start[k] = max(arrival[k], end[k - 1]): a running maximum of arrival minus the work before.
+    before = np.concatenate(([0], np.cumsum(inst.output[order])[:-1]))
+    starts[order] = np.maximum.accumulate(inst.arrival[order] - before) + before
+    return int(starts.sum() + inst.output.sum()), starts
