@@ -17,6 +17,7 @@ app = typer.Typer(
     epilog="First steps: kvratio run --suite smoke; kvratio list policies; kvratio info gsa.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -81,5 +81,5 @@ def _traces() -> str:
 
     folder = traces_folder()
     if folder is None:
-        return f"{TRACES_VARIABLE} is not set (not needed for the built-in suites)"
+        return f"{TRACES_VARIABLE} is not set (only the suite traces needs it)"
     return f"{folder}: {len(local_traces())} traces"

@@ -9,13 +9,14 @@ import threading
 import time
 
 import pytest
+
 from kvratio.suite.deadline import CellTimeout, deadline
 
 
 def test_the_soft_limit_raises_and_is_taken_away():
     """The block ends with CellTimeout; afterwards no alarm is pending and the old handler is back."""
     before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(CellTimeout, match="policy x took longer than 0.05 s"), deadline(0.05, "policy x"):
+    with pytest.raises(CellTimeout, match=r"policy x took longer than 0\.05 s"), deadline(0.05, "policy x"):
         time.sleep(5)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
