@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from algos.card import MIN_ROUND_LIMIT, Card, Known
+from kvratio.problem.batch import InstanceBatch
 from kvratio.problem.compiled import UNCOUNTED, compiled
-from kvratio.problem.errors import PolicyError, RoundLimit
+from kvratio.problem.errors import BadParameter, PolicyError, RoundLimit
 from kvratio.problem.instance import Instance, IntArray
 from kvratio.problem.schedule import ATTEMPT_DTYPE, Attempts, Schedule
 
@@ -39,6 +40,11 @@ def run_schedule(
     params: Mapping[str, Any] | None = None,
 ) -> Schedule:
     """Run one policy on one instance; see `algos.schedule`."""
+    if not isinstance(inst, Instance):
+        hint = "; use algos.schedule_batch for a packed batch" if isinstance(inst, InstanceBatch) else ""
+        raise BadParameter(f"schedule: the first argument is of type {type(inst).__name__}, give an Instance{hint}")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise BadParameter(f"{card.id}: seed is {seed!r}: give an integer")
     eviction = card.check_eviction(eviction)
     settings = card.settings(inst, params or {})
     limit = default_round_limit(inst) if round_limit is None else int(round_limit)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
 
 from kvratio.commands import add_commands
+
+#: The base of typer's usage errors: click's class, or that of the copy of click inside newer versions of typer.
+UsageFault: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="kvratio",
@@ -32,7 +35,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
-            app(args=arguments, standalone_mode=True)
+            code = app(args=arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except UsageFault as fault:
+        _tell_usage(fault)
+        sys.exit(2)
+    except typer.Abort:
+        print("kvratio: interrupted", file=sys.stderr)
+        sys.exit(130)
     except ValueError as fault:
         sys.exit(_tell(fault))
     except KeyboardInterrupt:
@@ -59,6 +69,16 @@ def _warn(
 ) -> None:
     """Show a warning as one line for people, without the place in the source."""
     print(f"kvratio: {message}", file=sys.stderr)
+
+
+def _tell_usage(fault: Any) -> None:
+    """Print what is wrong with the command line in one line; without any arguments, the help."""
+    message = fault.format_message()
+    if type(fault).__name__ == "NoArgsIsHelpError":
+        print(message)
+        return
+    where = getattr(getattr(fault, "ctx", None), "command_path", None) or "kvratio"
+    print(f"kvratio: {' '.join(message.split()).rstrip('.')}: see {where} --help", file=sys.stderr)
 
 
 def _tell(fault: ValueError) -> int:

@@ -19,7 +19,9 @@ from lowerbounds.closed_form import best_closed_form, closed_form
 from lowerbounds.decode import ORDER_WORK, improve_order, list_orders, perturb_starts
 from lowerbounds.horizon import latest_completions
 from lowerbounds.interval import Evidence
+from lowerbounds.keys import search_keys
 from lowerbounds.program import TimeIndexed, build, count_nonzeros, keep
+from lowerbounds.rolling import improve_windows
 
 #: largest number of rounds for which prices are kept, one per round
 MAX_ROUNDS = 20_000_000
@@ -31,23 +33,84 @@ BEST_NONZEROS = 400_000
 WORK_PER_REQUEST = 20_000
 #: perturbations of the volume order that come before all else on large instances
 FIRST_TRIALS = 3
+#: requests from which on windows in time are searched before moves in the order
+WINDOWS_LEAST = 100
+#: placements per request from which on windows in time are searched
+WINDOWS_FROM = 64
+#: shares of the search for schedules given to keys, and to noise, before windows in time
+FIRST_SHARE = 0.1
+#: decodings with noise at most, where time limits them
+PERTURB_MOST = 10_000
+#: share of the time left that the search leaves for what comes after it
+RESERVE = 0.03
 #: steps of the price ascent
 ASCENT_STEPS = 300
 
 
 def _schedules(evidence: Evidence, work: int | None = None) -> None:
-    """Look for good schedules: list orders, then moves in the order (small) or noise on the starts (large)."""
+    """Look for schedules: list orders, then moves in the order (small) or a little noise on the starts (large)."""
     incumbent, n = evidence.incumbent, evidence.inst.n
     stop = time.monotonic() + evidence.left / 4
-    work = min(ORDER_WORK, WORK_PER_REQUEST * n) if work is None else work
-    if n > SMALL and len(evidence.classes) > n // 10:
+    if _varied(evidence):
         # Volume order and a little noise come first: on large instances the other orders rarely win. Noise does
         # nothing for many copies of few requests; those need pacing, the last of the list orders.
         incumbent.try_order(np.argsort(evidence.inst.volume, kind="stable"))
         perturb_starts(incumbent, evidence.seed, stop, FIRST_TRIALS * n)
     list_orders(incumbent, stop)
-    improve = improve_order if n <= SMALL else perturb_starts
-    improve(incumbent, evidence.seed + 1, stop, work)
+    if _varied(evidence):
+        return
+    work = min(ORDER_WORK, WORK_PER_REQUEST * n) if work is None else work
+    if n > SMALL:
+        perturb_starts(incumbent, evidence.seed + 1, stop, work)
+        return
+    if n >= WINDOWS_LEAST and _mixed(evidence) and work >= WINDOWS_FROM * n:
+        improve_windows(incumbent, evidence.seed, stop, work // 2)
+        work -= work // 2
+    improve_order(incumbent, evidence.seed + 1, stop, work)
+
+
+def _mixed(evidence: Evidence) -> bool:
+    """Whether most requests differ."""
+    return len(evidence.classes) > evidence.inst.n // 10
+
+
+def _varied(evidence: Evidence) -> bool:
+    """Whether the instance is large and most requests differ: then `_refine` finds the better schedules."""
+    return evidence.inst.n > SMALL and _mixed(evidence)
+
+
+def _refine(evidence: Evidence, work: int | None, progress: Callable[[float, int], None] | None) -> None:
+    """Improve the schedules of large varied instances by keys, noise and windows in time, until time or work ends."""
+    if not _varied(evidence) or evidence.closed or evidence.left <= 0:
+        return
+    incumbent, n, seed = evidence.incumbent, evidence.inst.n, evidence.seed
+    if work is not None and work < WINDOWS_FROM * n:
+        perturb_starts(incumbent, seed + 1, evidence.deadline, work)
+        return
+    # What follows needs a little time to check and to write down the schedule.
+    stop = evidence.deadline - RESERVE * evidence.left
+    left = max(0.0, stop - time.monotonic())
+    if work is None:
+        # Each search gets its share of the time.
+        first, second = (time.monotonic() + k * FIRST_SHARE * left for k in (1, 2))
+        search_keys(incumbent, seed, first)
+        perturb_starts(incumbent, seed + 1, second, PERTURB_MOST * n)
+        improve_windows(incumbent, seed, stop, progress=progress)
+    else:
+        part = int(FIRST_SHARE * work)
+        search_keys(incumbent, seed, stop, part)
+        perturb_starts(incumbent, seed + 1, stop, part)
+        improve_windows(incumbent, seed, stop, work - 2 * part, progress=progress)
+
+
+def _work_of(work: int | None, work_limit: int | None) -> int | None:
+    """Return the limit on placements: ``work`` is the older name of ``work_limit``."""
+    if work is not None and work_limit is not None:
+        raise BadParameter("work and work_limit are the same option: give one of them")
+    limit = work if work_limit is None else work_limit
+    if limit is not None and limit < 0:
+        raise BadParameter(f"work_limit is {limit}: give a number of placements >= 0")
+    return limit
 
 
 def _closed(name: str) -> Callable[..., None]:
@@ -77,8 +140,22 @@ def _brute(evidence: Evidence, limit: int = LIMIT) -> None:
     evidence.hear(cost, word)
 
 
-def _lagrangian(evidence: Evidence, iterations: int | None = None) -> None:
-    """Closed-form prices, evaluated exactly; then steps of ascent for small instances."""
+def _lagrangian(
+    evidence: Evidence,
+    iterations: int | None = None,
+    work: int | None = None,
+    work_limit: int | None = None,
+    progress: Callable[[float, int], None] | None = None,
+) -> None:
+    """Closed-form prices, evaluated exactly, with steps of ascent for small instances; then schedules."""
+    limit = _work_of(work, work_limit)
+    _schedules(evidence, evidence.inst.n if limit is None else limit)
+    _prices(evidence, iterations)
+    _refine(evidence, limit, progress)
+
+
+def _prices(evidence: Evidence, iterations: int | None = None) -> None:
+    """Prove the dual value of closed-form prices, improved by ascent where the instance is small."""
     inst = evidence.inst
     rounds = int(inst.arrival.max()) + int(inst.volume.sum()) // inst.memory + 2
     if rounds > MAX_ROUNDS:
@@ -203,15 +280,23 @@ def _brute_can(evidence: Evidence, limit: int) -> bool:
     return evidence.inst.n <= limit and int(evidence.inst.output.sum()) <= MAX_TOTAL_OUTPUT
 
 
-def _best(evidence: Evidence, solver: str | None = "highs", nodes: int | None = None, work: int | None = None) -> None:
+def _best(
+    evidence: Evidence,
+    solver: str | None = "highs",
+    nodes: int | None = None,
+    work: int | None = None,
+    work_limit: int | None = None,
+    progress: Callable[[float, int], None] | None = None,
+) -> None:
     """Schedules, closed forms, closed-form prices, LP, brute force, integer program: until both sides meet."""
-    inst = evidence.inst
-    _schedules(evidence, work)
+    inst, limit = evidence.inst, _work_of(work, work_limit)
+    _schedules(evidence, limit)
     evidence.prove_closed_form(best_closed_form(inst))
     rounds = int(inst.arrival.max()) + int(inst.volume.sum()) // inst.memory
     if not evidence.closed and evidence.left > 0 and rounds <= MAX_ROUNDS // 2:
         small = evidence.incumbent.starts is not None and inst.n <= SMALL and _lp_fits(evidence)
-        _lagrangian(evidence, iterations=0 if small else None)
+        _prices(evidence, iterations=0 if small else None)
+    _refine(evidence, limit, progress)
     relaxed = None
     if not evidence.closed and evidence.left > 0 and _lp_fits(evidence):
         relaxed = _tried(lambda: _lp(evidence, max_nonzeros=BEST_NONZEROS))
@@ -244,7 +329,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "latency": _closed("LB0"),
     "best": _best,
 }
-_NEED_SCHEDULES = ("milp", "exact", "lp", "lagrangian")
+_NEED_SCHEDULES = ("milp", "exact", "lp")
 
 
 def bound(
@@ -274,7 +359,10 @@ def bound(
     schedules : sequence of Schedule
         The upper side is never above the cost of any of them. ``inst.witness`` is used as well.
     **options
-        Of the method; see `METHODS`.
+        Of the method; see `METHODS`. ``best`` and ``lagrangian`` take ``work_limit`` (also called ``work``), the
+        number of requests placed in the search for schedules: given, and with time to spare, equal calls give equal
+        bounds; without it instances of more than 3000 requests are searched until the time limit. They also take
+        ``progress``, called with the share of that search done and the least total completion time known.
 
     Returns
     -------
@@ -305,6 +393,6 @@ def bound(
     if inst.witness is not None:
         evidence.offer([Schedule.from_starts(inst, inst.witness)])
     if method in _NEED_SCHEDULES:
-        _schedules(evidence, work=None if method != "lagrangian" else inst.n)
+        _schedules(evidence)
     run(evidence, **options)
     return evidence.bound(method, objective)

@@ -130,7 +130,10 @@ def starts_lp(inst: Instance, horizon: int) -> FloatArray:
     """
     classes = group(inst)
     if not affordable(classes, horizon):
-        raise BadParameter(f"the LP of {inst.n} requests and horizon {horizon} is too large: use another order")
+        raise BadParameter(
+            f"the LP of {inst.n} requests with horizon {horizon} has more than {MAX_NONZEROS} entries: "
+            "use a smaller batch or an order without an LP"
+        )
     solution = solve(classes, horizon)
     program = solution.program
     total = np.bincount(program.cls, weights=program.start * solution.x, minlength=len(classes))

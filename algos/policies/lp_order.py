@@ -175,7 +175,8 @@ CARDS = (
         "sorted_lp",
         "Sorted by the LP",
         "Lists requests by their mean start in the linear relaxation, whose horizon is the makespan of mc_sf. The "
-        "order depends on which optimal vertex the solver returns; at most 200 requests a batch. The name is "
+        "order depends on which optimal vertex the solver returns; at most 200 requests a batch, "
+        "fewer with long outputs (3,000,000 LP entries). The name is "
         "published, the details are ours.",
         run_sorted_lp,
         (SKIP,),
@@ -184,7 +185,8 @@ CARDS = (
         "lp_swap",
         "Sorted-F with swaps by the LP",
         "Starts with sorted_f's order and swaps neighbours that the linear relaxation starts the other way round, "
-        "while the list schedule costs no more. At most 200 requests a batch. The name is published, the details are "
+        "while the list schedule costs no more. At most 200 requests a batch, "
+        "fewer with long outputs. The name is published, the details are "
         "ours.",
         run_lp_swap,
         (SKIP, EXACT_LIMIT),

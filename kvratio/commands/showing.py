@@ -60,7 +60,7 @@ def table(
     finished = load_run(run)
     summaries = _chosen(finished, policy, family)
     if out is not None:
-        for path in write_tables(all_tables(finished.suite, summaries, finished.path), out):
+        for path in write_tables(all_tables(finished.suite, summaries, Path()), out):
             print(path)
         return
     show_run(finished, summaries, [view.value], json, form.value)

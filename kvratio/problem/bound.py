@@ -53,7 +53,7 @@ class Bound:
     grade : {"certified", "solver", "solver*2", "none"}
         How the lower side is known: recomputed from a certificate, or one solver's or two solvers' word.
     seconds : float
-        Time taken; never part of a key.
+        Time taken; never part of a key, and not saved.
     schedule : Schedule, optional
         One that attains ``upper``.
     """
@@ -88,8 +88,8 @@ class Bound:
         """Upper / lower - 1; infinite when there is no upper side or lower <= 0."""
         return float("inf") if self.upper is None or self.lower <= 0 else self.upper / self.lower - 1
 
-    def verify(self) -> None:
-        """Recheck lower and upper from the certificates alone.
+    def verify(self) -> bool:
+        """Recheck lower and upper from the certificates alone; return True.
 
         Raises
         ------
@@ -98,6 +98,7 @@ class Bound:
         """
         # The verifier lives above the ground floor; it imports nothing but the ground floor.
         importlib.import_module("lowerbounds.verify").verify_bound(self)
+        return True
 
     def save(self, path: str | Path) -> Path:
         """Write one ``.json`` file with instance, interval and certificates."""
@@ -109,7 +110,6 @@ class Bound:
             "lower": self.lower,
             "upper": self.upper,
             "grade": self.grade,
-            "seconds": self.seconds,
             "instance": self.instance.to_dict(),
             "certificates": [{"kind": c.kind, "side": c.side, "data": dict(c.data)} for c in self.certificates],
             "starts": None if self.schedule is None else self.schedule.start.tolist(),
@@ -132,7 +132,6 @@ class Bound:
                 upper=data["upper"],
                 certificates=tuple(Certificate(**c) for c in data["certificates"]),
                 grade=data["grade"],
-                seconds=data["seconds"],
                 schedule=None if starts is None else Schedule.from_starts(instance, starts, policy=data["method"]),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as fault:

@@ -9,8 +9,8 @@ from kvratio.problem.instance import Instance, IntArray
 from kvratio.problem.schedule import ATTEMPT_DTYPE, Schedule
 
 
-def check(instance: Instance, schedule: Schedule) -> None:
-    """Raise unless the schedule is feasible for the instance and its totals follow from its attempts.
+def check(instance: Instance, schedule: Schedule) -> bool:
+    """Return True, or raise unless the schedule is feasible for the instance and its totals follow from its attempts.
 
     Verified: every attempt has an existing request, a start no earlier than its arrival and at least one round;
     attempts of one request do not overlap; each request completes exactly once, in its last attempt, after its
@@ -38,6 +38,7 @@ def check(instance: Instance, schedule: Schedule) -> None:
     kept = _check_progress(instance, schedule.eviction, request, rows["start"], rows["stop"], rows["completed"])
     _check_memory(instance, request, rows["start"] - kept, rows["start"], rows["stop"])
     _check_totals(instance, schedule, rows, kept)
+    return True
 
 
 def _check_attempts(instance: Instance, request: IntArray, start: IntArray, stop: IntArray) -> None:

@@ -7,9 +7,9 @@ machine code file can never be found.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -90,16 +90,23 @@ def _reachable(path: Path | None) -> set[Path]:
     return seen
 
 
+#: An import statement, wherever it stands; a hit inside a text only adds a file to the key.
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*))", re.M)
+
+
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Return dotted names that a file imports; ``from a import b`` may mean module a.b, so both are given."""
+    """Return dotted names that a file imports; ``from a import b`` may mean module a.b, so both are given.
+
+    Read by a pattern, not by a parser: this runs in every process before the first result.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    for home, members, modules in _IMPORT.findall(path.read_text()):
+        if home:
+            names.add(home)
+            names.update(f"{home}.{member}" for member in re.findall(r"\w+", members))
+        else:
+            names.update(re.findall(r"[\w.]+", modules))
     return tuple(sorted(names))
 
 

@@ -88,6 +88,9 @@ class Schedule:
         rows = np.asarray(rows, dtype=ATTEMPT_DTYPE)
         rows = rows[np.lexsort((rows["request"], rows["start"]))]
         n = instance.n
+        stray = np.flatnonzero((rows["request"] < 0) | (rows["request"] >= n))
+        if stray.size:
+            raise BadParameter(f"attempt {stray[0]} names request {rows['request'][stray[0]]}; there are {n}")
         completion, start, first = np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64)
         done = rows[rows["completed"]]
         completion[done["request"]], start[done["request"]] = done["stop"], done["start"]

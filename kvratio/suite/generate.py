@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from kvratio.problem.errors import BadParameter
 from kvratio.problem.instance import Instance
 from kvratio.problem.schedule import Schedule
 from kvratio.problem.seeds import stream
-from kvratio.suite.naming import parse_name
+from kvratio.suite.naming import format_name, parse_name
 
 Policy = Callable[[Instance], Schedule]
+PolicyName = str | tuple[str, Mapping[str, Any]]
 
 
 def generate(
-    family: str, seed: int = 0, policy: str | Policy | None = None, eviction: str | None = None, **parameters: Any
+    family: str,
+    seed: int = 0,
+    policy: PolicyName | Policy | None = None,
+    eviction: str | None = None,
+    **parameters: Any,
 ) -> Instance:
     """Return an instance of a family, with a witness and its provenance.
 
@@ -24,9 +30,9 @@ def generate(
         An id of `instances.family_ids`, or ``file.py:name``.
     seed : int
         Of the family's random numbers.
-    policy : str or callable, optional
-        For adaptive families: the policy to hurt, as ``"gsa"``, ``"gsa:alpha=2"`` or a function from an instance
-        to a schedule. The instance answers what this policy does.
+    policy : str, (str, dict) or callable, optional
+        For adaptive families: the policy to hurt, as ``"gsa"``, ``"gsa:alpha=2"``, ``("gsa", {"alpha": 2})`` or a
+        function from an instance to a schedule. The instance answers what this policy does.
     eviction : str, optional
         Eviction semantics of that policy; default: its card's.
     **parameters
@@ -51,13 +57,13 @@ def generate(
     import instances
     from instances.registry import takes_policy
 
-    callable_policy = as_callable(policy, eviction, seed) if isinstance(policy, str) else policy
+    callable_policy = policy if policy is None or callable(policy) else as_callable(policy, eviction, seed)
     if callable_policy is not None and not takes_policy(family, **parameters):
         callable_policy = None
     return instances.generate(family, seed=seed, policy=callable_policy, **parameters)
 
 
-def as_callable(policy: str, eviction: str | None = None, seed: int = 0) -> Policy:
+def as_callable(policy: PolicyName, eviction: str | None = None, seed: int = 0) -> Policy:
     """Turn ``"gsa:alpha=2"`` into a function from an instance to a schedule.
 
     An adversary does not see the coins of a randomised policy: it probes one run with an independent seed, drawn
@@ -66,7 +72,7 @@ def as_callable(policy: str, eviction: str | None = None, seed: int = 0) -> Poli
     import algos
     from algos import registry
 
-    name, parameters = parse_name(policy)
+    name, parameters = _named(policy)
     card = registry.card(name)
     card.check_eviction(eviction)
     coins = int(stream("adversary", card.id, seed).integers(2**31))
@@ -74,5 +80,14 @@ def as_callable(policy: str, eviction: str | None = None, seed: int = 0) -> Poli
     def run(inst: Instance) -> Schedule:
         return algos.schedule(inst, name, eviction=eviction, seed=coins, **parameters)
 
-    run.label = policy  # type: ignore[attr-defined]
+    run.label = policy if isinstance(policy, str) else format_name(name, parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _named(policy: PolicyName) -> tuple[str, dict[str, Any]]:
+    """Return id and parameters of a policy given as text or as a pair."""
+    if isinstance(policy, str):
+        return parse_name(policy)
+    if isinstance(policy, tuple) and len(policy) == 2 and isinstance(policy[0], str) and isinstance(policy[1], Mapping):
+        return policy[0], dict(policy[1])
+    raise BadParameter(f'policy is {policy!r}: give "gsa", "gsa:alpha=2", ("gsa", {{"alpha": 2}}) or a function')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from kvratio.suite.statistics import Interval
+from kvratio.suite.interval import Interval
 
 INFINITE = "∞"
 NOTHING = "-"

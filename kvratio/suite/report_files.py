@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kvratio.suite.render import write_tables
 from kvratio.suite.run import Run
 from kvratio.suite.statistics import Summary, frame, summarise
@@ -16,7 +18,7 @@ def summaries_of(run: Run) -> list[Summary]:
 def write_report_files(run: Run) -> list[Summary]:
     """Write ``tables/`` (LaTeX, Markdown, CSV; numbers in ``summary.csv``) and ``figures/``; return the summaries."""
     summaries = summaries_of(run)
-    write_tables(all_tables(run.suite, summaries, run.path), run.folder.tables)
+    write_tables(all_tables(run.suite, summaries, Path()), run.folder.tables)
     frame(summaries).to_csv(run.folder.tables / "summary.csv", index=False, lineterminator="\n")
     if any(summary.worst is not None for summary in summaries):
         from kvratio.suite.plots import ratio_figure, save_figure

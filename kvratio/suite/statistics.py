@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kvratio.problem.seeds import stream
+from kvratio.suite.interval import Interval
 from kvratio.suite.naming import format_value
 
 #: from proven to unknown
@@ -21,19 +22,6 @@ GRADES = ("certified", "solver*2", "solver", "none")
 PER_INSTANCE = ["family", "policy", "instance"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An interval that contains a ratio; ``low`` is None where the lower end has no meaning."""
-
-    low: float | None
-    high: float
-
-    @property
-    def exact(self) -> bool:
-        """Whether both ends meet."""
-        return self.low is not None and self.low == self.high
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ READING = (
     "rounded outwards; = where they meet; ≤ where only the upper end has a meaning (recompute, swap).",
     "n: different instances with a result; worst and mean: over them; 95%: bootstrap over them, from the lower end's "
     "to the upper end's.",
-    "guarantee: published ratio; holds: whether its hypotheses hold here (yes, no, or on how many instances); "
+    "guarantee: proven ratio, with the run's parameters; holds: whether its hypotheses hold here (yes, no, or on how "
+    "many instances); "
     "- where nothing is proved for this objective.",
     "evict/req: evictions per request; wasted: void token-rounds over the volume of the instance.",
 )
@@ -263,7 +264,11 @@ def replay_command(suite: Suite, s: Summary, run: Path) -> str:
 
 
 def all_tables(suite: Suite, summaries: Sequence[Summary], run: Path) -> list[Table]:
-    """Every table of a run, in the order in which it is printed."""
+    """Every table of a run, in the order in which it is printed.
+
+    ``run`` stands before the instances in replay commands; files get an empty path, so that a table that is sent
+    away names no folder of this machine, and two runs have the same bytes.
+    """
     return [
         full_table(suite, summaries),
         matrix_table(suite, summaries, "worst"),

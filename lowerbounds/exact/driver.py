@@ -37,14 +37,20 @@ LIFTING = 30_000_000
 ENTRIES = 5_000_000
 #: denominator of the prices; halved until all sums fit
 DENOMINATOR = 1 << 30
-#: placements of the order search that gives the first upper bound
-ORDER_WORK = 400_000
+#: placements per request of the order search that gives the first upper bound
+ORDER_WORK = 200_000
+#: placements per request x rounds of a serial schedule: less work where rounds are many
+ORDER_STEPS = 400_000_000
 #: requests x rounds above which the first schedule is serial
 ROUNDS = 100_000_000
 #: (patience of the root, width of the beam that follows)
 PHASES = ((0.10, 300), (0.06, 1000), (0.03, 4000))
+#: upper / lower up to which a beam is tried: with weak prices it misleads
+HOPEFUL = 1.1
 #: labels of the first full sweep; if they do not suffice, thresholds are raised step by step
 FIRST_LABELS = 6_000_000
+#: labels from which a recorded proof is worth sharper prices
+POLISHED = 20_000
 #: share of the time for root prices
 ROOT_SHARE = 0.4
 
@@ -61,8 +67,8 @@ class SearchResult:
         A feasible schedule of cost ``upper``.
     status : {"optimal", "interval"}
     statistics : dict
-        ``root`` (float bound of the prices), ``expanded`` labels, ``reason`` (why it stopped), ``passes`` (threshold, labels,
-        end), ``seconds``, ..
+        ``root`` (float bound of the prices), ``rows`` with a price, ``expanded`` labels, ``reason`` (why it stopped),
+        ``passes`` (threshold, labels, end), ``seconds``
     proof : dict or None
         For n <= 16 and a proved lower bound: JSON-able prices that `replay.replay` checks.
     """
@@ -78,9 +84,8 @@ class SearchResult:
 class _Run:
     """State of one search, in total completion."""
 
-    def __init__(self, inst: Instance, deadline: float, work: int | None, memory: int, seed: int) -> None:
-        self.inst, self.deadline, self.seed = inst, deadline, seed
-        self.began = time.monotonic()
+    def __init__(self, inst: Instance, began: float, deadline: float, work: int | None, memory: int, seed: int) -> None:
+        self.inst, self.began, self.deadline, self.seed = inst, began, deadline, seed
         self.limits = Limits(deadline, work, memory)
         self.cost: int | None = None
         self.starts = np.zeros(0, np.int64)
@@ -101,6 +106,11 @@ class _Run:
         """Whether both sides meet."""
         return self.lower >= self.upper
 
+    @property
+    def makespan(self) -> int:
+        """Last completion of the best schedule."""
+        return int((self.starts + self.inst.output).max())
+
     def offer(self, cost: int, starts: IntArray) -> None:
         """Keep a feasible schedule if it is the cheapest so far."""
         if self.cost is None or cost < self.cost:
@@ -113,7 +123,9 @@ class _Run:
     def first_bounds(self) -> None:
         """Orders for the upper side, closed forms for the lower."""
         timeless = self.deadline <= time.monotonic() or self.inst.n > MOST_REQUESTS
-        work = 0 if timeless else ORDER_WORK
+        serial = int(self.inst.arrival.max()) + int(self.inst.output.sum())
+        work = 0 if timeless else min(ORDER_WORK * self.inst.n, ORDER_STEPS * self.inst.n // serial)
+        work = int(work * min(1.0, (self.deadline - self.began) / 20.0))
         # The decoder walks over rounds: quadratic, so long instances only get a serial schedule.
         self.offer(*first_schedule(self.inst, self.seed, work, ROUNDS // self.inst.n))
         self.raise_lower(best_closed_form(self.inst).integer)
@@ -144,7 +156,8 @@ class _Run:
     def sharpen(self, patience: float, share: float) -> None:
         """Raise the root prices by the LP, with cuts where they are affordable."""
         jobs, root = self.jobs, self.root
-        assert jobs is not None and root is not None
+        assert jobs is not None
+        assert root is not None
         head = jobs.first_of_kind
         entries = int((root.allowed[head].sum(axis=1) * jobs.output[head]).sum())
         if entries > ENTRIES or self.done:
@@ -152,14 +165,23 @@ class _Run:
         cuts = len(jobs.state_left) * (self.sizes + 1) * (jobs.memory + 1) <= LIFTING
         stop = min(self.deadline, self.began + share * (self.deadline - self.began))
         self.root = improve(
-            jobs, root, self.upper - 1, self.sizes, stop, cuts, patience=patience, record=jobs.n <= RECORDED
+            jobs,
+            root,
+            self.upper - 1,
+            self.sizes,
+            stop,
+            self.makespan,
+            cuts,
+            patience=patience,
+            record=jobs.n <= RECORDED,
         )
         self.raise_lower(-(-self.root.table.value // self.root.table.denominator))
 
     def dive(self, width: int) -> None:
         """Look for a better schedule with a beam."""
-        assert self.jobs is not None and self.root is not None
-        if self.done or time.monotonic() > self.deadline:
+        assert self.jobs is not None
+        assert self.root is not None
+        if self.done or time.monotonic() > self.deadline or self.upper > HOPEFUL * self.lower:
             return
         beam = Limits(self.deadline, None, self.limits.memory)
         found = sweep(self.jobs, self.root.table, self.upper - 1, self.sizes, beam, beam=width)
@@ -170,7 +192,8 @@ class _Run:
     def sweep(self, threshold: int, most: int | None = None) -> bool:
         """Search everything of cost <= threshold; return whether the sweep was complete."""
         jobs, root, limits = self.jobs, self.root, self.limits
-        assert jobs is not None and root is not None
+        assert jobs is not None
+        assert root is not None
         allowed = fix(jobs, root.table, root.allowed, threshold)
         table = root.table
         if allowed.any(axis=1).all():
@@ -186,26 +209,44 @@ class _Run:
         self.raise_lower(found.lower)
         return found.complete
 
+    def polish(self) -> None:
+        """Sharpen the prices of a recorded proof, so that the slow replay has fewer labels to visit."""
+        if self.root is not None and self.inst.n <= RECORDED and self.done and self.limits.expanded > POLISHED:
+            assert self.jobs is not None
+            self.root = improve(
+                self.jobs,
+                self.root,
+                self.upper - 1,
+                self.sizes,
+                self.deadline,
+                self.makespan,
+                sweeps=40,
+                patience=0.004,
+                record=True,
+            )
+
     def climb(self) -> None:
         """Raise the threshold as far as the limits allow.
 
         Labels grow about exponentially with the threshold, so the next one is chosen from the growth seen so far.
         """
-        assert self.root is not None and self.jobs is not None
+        assert self.root is not None
         if self.done or self.limits.reached() or self.sweep(self.upper - 1, FIRST_LABELS):
             return
+        # Thresholds from here on need more memory than there is.
+        ceiling = self.upper - 1 if self.statistics["passes"][-1][2] == "memory" else self.upper
         self.sharpen(0.01, ROOT_SHARE)
         low, low_log = self.lower - 1, math.log(10.0 * self.root.table.last)
-        top, top_log = self.upper - 1, math.log(4.0 * FIRST_LABELS)
-        step = low + max(1, round(0.4 * (top - low)))
+        step = low + max(1, round(0.4 * (self.upper - 1 - low)))
         while not self.done and not self.limits.reached():
-            threshold = min(max(step, self.lower), self.upper - 1)
+            threshold = min(max(step, self.lower), self.upper - 1, ceiling - 1)
+            if threshold < self.lower:
+                return
             began, before = time.monotonic(), self.limits.expanded
             if not self.sweep(threshold):
                 if self.statistics["passes"][-1][2] != "memory":
                     return
-                if threshold <= self.lower:
-                    return
+                ceiling = threshold
                 step = (self.lower + threshold) // 2
                 continue
             labels = max(1, self.limits.expanded - before)
@@ -263,7 +304,7 @@ def search(
         if not value >= 0:
             raise BadParameter(f"{name} is {value}: give a number >= 0")
     began = time.monotonic()
-    run = _Run(inst, began + time_limit, work_limit, memory_mb << 20, seed)
+    run = _Run(inst, began, began + time_limit, work_limit, memory_mb << 20, seed)
     if upper is not None:
         starts = _feasible(inst, upper)
         run.offer(int(starts.sum() + inst.output.sum()), starts)
@@ -273,7 +314,12 @@ def search(
         for patience, width in PHASES:
             run.sharpen(patience, ROOT_SHARE)
             run.dive(width)
+        if run.upper > HOPEFUL * run.lower:
+            # Labels get nowhere under weak prices: the time is better spent on the prices.
+            run.sharpen(0.003, 0.9)
+            run.dive(1000)
         run.climb()
+        run.polish()
     return _conclude(run, objective, reason, time.monotonic() - began)
 
 
@@ -304,6 +350,4 @@ def _conclude(run: _Run, objective: str, reason: str | None, seconds: float) -> 
         if run.inst.n <= RECORDED:
             proof = describe(run.jobs, run.root, run.lower)
     status = "optimal" if run.done else "interval"
-    return SearchResult(
-        run.lower - shift, run.upper - shift, run.starts, status, statistics, proof
-    )
+    return SearchResult(run.lower - shift, run.upper - shift, run.starts, status, statistics, proof)

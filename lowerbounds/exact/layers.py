@@ -1,4 +1,4 @@
-"""One layer of the backward search, compiled: expand labels of a round, drop what cannot lead to an optimum, keep the rest.
+"""One layer of the backward search, compiled: expand the labels of a round, drop what leads to no optimum.
 
 A label at round t stands for all schedules of rounds > t that it has fixed: which requests are placed (they complete
 after t), and which of those still run in round t. ``head`` rows hold
@@ -263,8 +263,8 @@ def hash_set(mask):
 def insert(t, new_head, new_body, low, high, head, body, size, table, chain, prompt, output, stats):
     """Add labels of round t to the layer unless one of equal set is at least as good (rule E4); return the new size.
 
-    ``table`` (a power of two of slots, -1 empty) starts chains of labels of equal hash; ``chain`` links them. The caller
-    guarantees room for all of them. Labels that a new one dominates get the bound `DEAD`.
+    ``table`` (a power of two of slots, -1 empty) starts chains of labels of equal hash; ``chain`` links them. The
+    caller guarantees room for all of them. Labels that a new one dominates get the bound `DEAD`.
     """
     slots = len(table) - 1
     for q in range(low, high):

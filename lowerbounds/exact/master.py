@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import highspy
@@ -100,7 +101,7 @@ class Master:
     def states_at(self, t: int) -> tuple[IntArray, IntArray]:
         """Return the columns active in round t and their states."""
         jobs = self.jobs
-        active = np.flatnonzero((self.start < t) & (self.C >= t))
+        active = np.flatnonzero((self.start < t) & (t <= self.C))
         age = t - self.start[active]
         return active, jobs.state_of[jobs.offset[self.request[active]] + age - 1]
 
@@ -108,6 +109,25 @@ class Master:
         """Return the memory row of every round."""
         jobs = self.jobs
         return [Row(t, jobs.state_memory, jobs.memory) for t in range(1, self.last + 1)]
+
+    def core_rows(self) -> list[Row]:
+        """Return a lifted core row per round: of the requests in their core at most one can be active.
+
+        An age is in the core if m >= sigma and m + 2 r > M - sigma with sigma = max prompt + 1: two such would exceed M
+        when the one with less left to run completes.
+        """
+        jobs = self.jobs
+        m, r = jobs.state_memory, jobs.state_left
+        sigma = int(jobs.prompt.max()) + 1
+        core = (m >= sigma) & (m + 2 * r > jobs.memory - sigma)
+        rows = []
+        for t in range(1, self.last + 1):
+            cap = np.minimum(self.most[t], self.sizes)
+            weight = np.where(core & (cap > 0), np.int64(UNIT), np.int64(0))
+            if weight.any():
+                rhs = int(lift(m, r, weight, cap, jobs.memory, self.sizes))
+                rows.append(Row(t, weight, rhs))
+        return rows
 
     def add(self, rows: list[Row]) -> None:
         """Add rows, scaled to right-hand side 1."""
@@ -158,12 +178,14 @@ class Master:
         prices = np.maximum(dual, 0.0) / np.array([row.rhs for row in self.rows])
         return Solution(solver.getInfo().objective_function_value, np.array(answer.col_value)[: self.columns], prices)
 
-    def violated(self, x: FloatArray, limit: float = VIOLATION) -> list[Row]:
-        """Return profile cuts that the solution x violates, at most one per round."""
+    def violated(self, x: FloatArray, deadline: float, limit: float = VIOLATION) -> list[Row]:
+        """Return profile cuts that the solution x violates, at most one per round; those found by the deadline."""
         jobs = self.jobs
         m, r = jobs.state_memory, jobs.state_left
         found = []
         for t in range(1, self.last + 1):
+            if time.monotonic() > deadline:
+                break
             active, states = self.states_at(t)
             mass = np.bincount(states, weights=x[active], minlength=len(m))
             most = self.most[t]

@@ -1,6 +1,7 @@
 """A first schedule: annealing over placement orders, each decoded by earliest fits.
 
-Order search alone misses some optima (two requests can block each other at a tight round); beams over the backward search do the rest.
+Order search alone misses some optima (two requests can block each other at a tight round); beams over the backward
+search do the rest.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def _decode(order, arrival, prompt, output, free, memory, starts):
     ``free`` is a workspace with one entry per round, long enough for a serial schedule.
     """
     free[:] = memory
-    total = np.int64(0)
+    total = 0
     for i in order:
         s, o = prompt[i], output[i]
         start = arrival[i]
         while True:
-            clash = np.int64(-1)
+            clash = -1
             for r in range(start + o - 1, start - 1, -1):
                 if free[r] < s + r - start + 1:
                     clash = r
@@ -86,7 +87,7 @@ def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int) -> t
     if serial > rounds_limit:
         return _one_by_one(inst)
     free = np.empty(serial, np.int64)
-    tried = []
+    tried: list[tuple[int, int, IntArray, IntArray]] = []
     for key in (volume, inst.output, peak, inst.arrival * inst.memory + volume):
         order = np.argsort(key, kind="stable")
         cost = _decode(order, inst.arrival, inst.prompt, inst.output, free, inst.memory, starts)

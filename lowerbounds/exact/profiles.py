@@ -1,9 +1,10 @@
 """Profile cuts: rows that every set of active requests obeys in one round, because it must stay feasible from then on.
 
-Active requests with states (m, r) fit from now on exactly if, for each of them, the sum of m_j + r_i over all with r_j >= r_i is at most M:
-at the completion of i those still hold m_j + r_i. Going through states by r descending this is one inequality per
-addition, (k + 1) r + S + m <= M with k the number and S the sum of m so far, so best sets come from a knapsack recursion over
-(k, S). Several requests may share a state, so every state may be taken as often as requests can be in it.
+Active requests with states (m, r) fit from now on exactly if, for each of them, the sum of m_j + r_i over all with
+r_j >= r_i is at most M: at the completion of i those still hold m_j + r_i. Going through states by r descending this is
+one inequality per addition, (k + 1) r + S + m <= M with k the number and S the sum of m so far, so best sets come from
+a knapsack recursion over (k, S). Several requests may share a state, so every state may be taken as often as requests
+can be in it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _extend(value, m, r, weight, most, memory):
         for S in range(memory - k * r, m - 1, -1):
             top = value[k, S]
             for c in range(1, min(most, k) + 1):
-                if S < c * m:
+                if c * m > S:
                     break
                 before = value[k - c, S - c * m]
                 if before >= 0 and before + c * weight > top:
@@ -54,7 +55,7 @@ def _best_set(m, r, weight, most, memory, value, choice, copies):
                 top = value[k, S]
                 taken = 0
                 for c in range(1, min(most[i], k) + 1):
-                    if S < c * m[i]:
+                    if c * m[i] > S:
                         break
                     before = value[k - c, S - c * m[i]]
                     if before >= 0 and before + c * weight[i] > top:
@@ -83,14 +84,15 @@ def _best_set(m, r, weight, most, memory, value, choice, copies):
 def separate(m, r, mass, most, memory, sizes, limit):
     """Weights f >= 0 with f(set) <= 1 for all feasible sets that maximise f . mass, by column generation.
 
-    The dual is the least total weight of feasible sets that cover the mass: solved with a dense basis inverse, columns from
-    `_best_set`. Only floats are involved: the caller makes a valid row of whatever comes out.
+    The dual is the least total weight of feasible sets that cover the mass: solved with a dense basis inverse, columns
+    from `_best_set`. Only floats are involved: the caller makes a valid row of whatever comes out.
 
     Returns
     -------
     f : float64[states]
     value : float
-        f . mass; at most 1 when the mass is a mixture of feasible sets. Stops early once it is known to be <= ``limit``.
+        f . mass; at most 1 when the mass is a mixture of feasible sets. Stops early once it is known to be at most
+        ``limit``.
     """
     n = len(m)
     inverse = np.eye(n)
@@ -171,8 +173,8 @@ def separate(m, r, mass, most, memory, sizes, limit):
 def lift(m, r, weight, most, memory, sizes):
     """Make integer weights maximal and return the right-hand side that holds for every feasible set.
 
-    The right-hand side is the exact maximum over all feasible sets, so the row is valid whatever the weights were. Each state of weight
-    0 then gets, by r descending, the largest weight that keeps the row valid.
+    The right-hand side is the exact maximum over all feasible sets, so the row is valid whatever the weights were. Each
+    state of weight 0 then gets, by r descending, the largest weight that keeps the row valid.
 
     Parameters
     ----------

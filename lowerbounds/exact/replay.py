@@ -1,20 +1,25 @@
 """An independent, slow replay of the exact search's proofs. Plain Python integers; shares no code with the search.
 
-The claim is "no schedule has a total completion time below L". Let theta = L - 1 and suppose that an optimal schedule costs at most theta.
+The claim is "no schedule has a total completion time below L". Let theta = L - 1 and suppose that an optimal schedule
+costs at most theta.
 
-1. **Windows.** Every round after the last arrival is busy, so all completions are at most max arrival + sum of outputs.
-2. **Rows.** A row (round t, weights F(m, r) >= 0, right-hand side b) is accepted only if the largest total weight of a set of requests
-   that are active in round t is at most b. The maximum is recomputed: sets are built by r descending, a set with k requests and
-   memory sum S can take a request in state (m, r) if (k + 1) r + S + m <= M (else memory is exceeded when that request
-   completes), and a state can be taken as often as requests can be in it in round t, according to the windows so far.
+1. **Windows.** Every round after the last arrival is busy, so all completions are at most max arrival + sum of
+   outputs.
+2. **Rows.** A row (round t, weights F(m, r) >= 0, right-hand side b) is accepted only if the largest total weight of
+   a set of requests that are active in round t is at most b. The maximum is recomputed: sets are built by r
+   descending, a set with k requests and memory sum S can take a request in state (m, r) if (k + 1) r + S + m <= M
+   (else memory is exceeded when that request completes), and a state can be taken as often as requests can be in it
+   in round t, according to the windows so far.
 3. **Prices.** Numerators N >= 0 over Q: with rc_j(C) = Q C + sum over j's run of N F, every schedule costs at least
-   (sum over j of min rc_j - sum of N b) / Q. A completion whose replacement of the minimum exceeds theta is used by no schedule
-   of cost <= theta and leaves the window; the next stage uses the smaller windows.
-4. **Labels.** Under the last prices all ways to place requests by completion round, last round first, are enumerated. A label is
-   dropped only if: its memory exceeds M; its bound exceeds theta; its remaining token-rounds exceed M times the rounds left; a round
-   after the last arrival is idle; a request could have started one round earlier with all else unchanged (then the schedule is no optimum);
-   identical requests are out of order; or another label with the same unplaced set costs no more and has the same
-   active memory in every earlier round. The claim holds if no label ends as a complete schedule of cost <= theta.
+   (sum over j of min rc_j - sum of N b) / Q. A completion whose replacement of the minimum exceeds theta is used by
+   no schedule of cost <= theta and leaves the window; the next stage uses the smaller windows.
+4. **Labels.** Under the last prices all ways to place requests by completion round, last round first, are enumerated.
+   A label is dropped only if: its memory exceeds M; its bound exceeds theta; its remaining token-rounds exceed M
+   times the rounds left; a round after the last arrival is idle; a request could have started one round earlier with
+   all else unchanged (then the schedule is no optimum); identical requests are out of order; or another label with
+   the same unplaced set costs no more and has the same active memory in every earlier round. The claim holds if no
+   label ends as a complete schedule of cost <= theta.
+
 """
 
 from __future__ import annotations
@@ -46,9 +51,7 @@ class _Replay:
             raise Rejected("denominator must be >= 1")
         self.theta = self.lower - 1
         self.last = max(self.arrival) + sum(self.output)
-        self.windows = [
-            set(range(self.arrival[j] + self.output[j], self.last + 1)) for j in range(self.n)
-        ]
+        self.windows = [set(range(self.arrival[j] + self.output[j], self.last + 1)) for j in range(self.n)]
         #: Q * dual of the last stage and its tables
         self.pay: dict[tuple[int, int, int], int] = {}
         self.budget: dict[int, int] = {}
@@ -101,7 +104,10 @@ class _Replay:
         for j in range(self.n):
             o = self.output[j]
             self.rc.append(
-                {C: self.Q * C + sum(self.pay.get((C - o + a, j, a), 0) for a in range(1, o + 1)) for C in self.windows[j]}
+                {
+                    C: self.Q * C + sum(self.pay.get((C - o + a, j, a), 0) for a in range(1, o + 1))
+                    for C in self.windows[j]
+                }
             )
 
     def _occupancy(self, t: int) -> dict[State, int]:
@@ -143,14 +149,16 @@ class _Replay:
         ]
         visited = 0
         for t in range(top, 0, -1):
-            low = [min((v for C, v in costs.items() if C <= t), default=None) for costs in self.rc]
+            low = [min((v for C, v in costs.items() if t >= C), default=None) for costs in self.rc]
             merged: dict[Any, tuple[int, frozenset[int], tuple[tuple[int, int, bool], ...], int]] = {}
             for cost, unplaced, active, need in layer:
                 visited += 1
                 if visited > most:
                     raise Rejected(f"more than {most} labels: raise the limit to replay this proof")
                 used = sum(self.prompt[j] + self.output[j] - (C - t) for C, j, _ in active)
-                ready = [j for j in sorted(unplaced) if t in self.rc[j] and self.prompt[j] + self.output[j] <= self.M - used]
+                ready = [
+                    j for j in sorted(unplaced) if t in self.rc[j] and self.prompt[j] + self.output[j] <= self.M - used
+                ]
                 for ending in self._subsets(ready, self.M - used):
                     total = used + sum(self.prompt[j] + self.output[j] for j in ending)
                     left = unplaced.difference(ending)
@@ -246,7 +254,7 @@ class _Replay:
         return bound
 
     def _least(self, j: int, t: int) -> int:
-        costs = [value for C, value in self.rc[j].items() if C <= t]
+        costs = [value for C, value in self.rc[j].items() if t >= C]
         # No completion by t is left: no schedule.
         return min(costs) if costs else (self.theta + 1) * self.Q * (self.n + 2) + sum(self.budget.values())
 
@@ -258,7 +266,7 @@ def _integer(proof: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def replay(inst: Instance, proof: Mapping[str, Any], most_labels: int = 2_000_000) -> int:
+def replay(inst: Instance, proof: Mapping[str, Any], most_labels: int = 10_000_000) -> int:
     """Check that a proof object of the exact search shows its lower bound on the total completion time.
 
     Parameters

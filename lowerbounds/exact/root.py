@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 REBUILD = 0.8
 #: LP columns from which an interior point without crossover replaces the simplex method
 INTERIOR = 12_000
+#: rounds beyond 9/8 of the makespan of a good schedule that a large LP covers
+MARGIN = 25
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def _adopt(jobs: Jobs, root: Root, rows: list[Row], prices: FloatArray, threshol
     stages = root.stages
     if record:
         used = table.numerators > 0
-        stages = [*stages, Stage([row for row, u in zip(rows, used, strict=True) if u], table.numerators[used], threshold)]
+        priced = [row for row, u in zip(rows, used, strict=True) if u]
+        stages = [*stages, Stage(priced, table.numerators[used], threshold)]
     allowed = fix(jobs, table, root.allowed, threshold)
     if table.value > threshold * Q or not allowed.any(axis=1).all():
         # No schedule of cost <= threshold is left; the table still bounds from below.
@@ -74,6 +77,7 @@ def improve(
     threshold: int,
     sizes: int,
     deadline: float,
+    makespan: int,
     cuts: bool = True,
     sweeps: int = 60,
     patience: float = 0.03,
@@ -81,8 +85,9 @@ def improve(
 ) -> Root:
     """Solve the LP over the allowed completions, shrink the windows by its prices, add cuts, repeat.
 
-    Prices are kept when their exact value is the best so far. Stops when three sweeps in a row each close less than
-    ``patience`` of the gap to the threshold, after ``sweeps``, at the deadline, or when the value passes the threshold.
+    ``makespan`` is that of a good schedule; it limits the horizon of large LPs only. Prices are kept when their exact
+    value is the best so far. Stops when three sweeps in a row each close less than ``patience`` of the gap to the
+    threshold, after ``sweeps``, at the deadline, or when the value passes the threshold.
     """
     Q = root.table.denominator
     head = jobs.first_of_kind
@@ -95,13 +100,19 @@ def improve(
             break
         if master is None or root.allowed[head].sum() < REBUILD * width:
             width = int(root.allowed[head].sum())
-            master = Master(jobs, root.allowed, jobs.copies.astype(np.float64), sizes, occupancy(jobs, root.allowed))
+            columns = root.allowed.copy()
+            if width > INTERIOR:
+                # Prices are evaluated over all completions anyway, so a large LP may leave out the late ones.
+                columns[:, makespan + makespan // 8 + MARGIN :] = False
+            master = Master(jobs, columns, jobs.copies.astype(np.float64), sizes, occupancy(jobs, root.allowed))
             others = [row for row in rows + found if row.weight is not jobs.state_memory and row.t <= master.last]
+            if cuts and not others:
+                others = master.core_rows()
             master.add(master.memory_rows() + others)
         elif found:
             master.add(found)
         try:
-            answer = master.solve(deadline - time.monotonic(), interior=width > INTERIOR)
+            answer = master.solve(deadline - time.monotonic(), interior=master.columns > INTERIOR)
         except SolverError:
             # Out of time inside the LP: the prices so far stand.
             break
@@ -115,7 +126,7 @@ def improve(
         fruitless = fruitless + 1 if root.table.value - before < patience * gap else 0
         if not cuts or fruitless >= 3:
             break
-        found = master.violated(answer.x)
+        found = master.violated(answer.x, deadline)
         if not found:
             break
     return root

@@ -16,6 +16,8 @@ IntArray = npt.NDArray[np.int64]
 
 #: children made before they are merged into the next layer
 CHUNK = 1 << 16
+#: children per label of the beam that are compared, for each chunk
+BEAM_CHILDREN = 4
 
 
 @dataclass
@@ -113,7 +115,7 @@ def sweep(
     Returns
     -------
     Sweep
-        ``lower`` is threshold + 1 when nothing is left; the cost of the cheapest schedule when it was found by a complete sweep;
+        ``lower`` is threshold + 1 when nothing is left; the cost of the cheapest schedule found by a complete sweep;
         else the least bound among labels that were not expanded.
     """
     Q = table.denominator
@@ -145,8 +147,9 @@ def sweep(
         low = 0
         while low < layer.size and stopped == "done":
             expand(
-                t, layer.head, layer.body, low, layer.size, limit, t <= last_arrival, jobs.memory, jobs.arrival, jobs.prompt,
-                jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, step, out_head, out_body, counts,
+                t, layer.head, layer.body, low, layer.size, limit, t <= last_arrival, jobs.memory, jobs.arrival,
+                jobs.prompt, jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, step,
+                out_head, out_body, counts,
             )  # fmt: skip
             made, after = int(counts[0]), int(counts[1])
             if made < 0:
@@ -156,6 +159,13 @@ def sweep(
                 out_head = np.empty((2 * len(out_head), HEAD), np.int64)
                 out_body = np.empty((len(out_head), width), np.int32)
                 continue
+            if beam is not None and made > BEAM_CHILDREN * beam:
+                # Most of these would be dropped at the end of the layer; comparing them all is what costs time.
+                order = np.argpartition(out_head[:made, 1], BEAM_CHILDREN * beam)
+                dropped = min(dropped, int(out_head[order[BEAM_CHILDREN * beam], 1]))
+                keep = np.sort(order[: BEAM_CHILDREN * beam])
+                made = len(keep)
+                out_head[:made], out_body[:made] = out_head[keep], out_body[keep]
             child.reserve(made)
             child.size = insert(
                 t - 1, out_head, out_body, 0, made, child.head, child.body, child.size, child.table, child.chain,
@@ -164,10 +174,10 @@ def sweep(
             limits.expanded += after - low
             result.expanded += after - low
             low = after
-            if beam is None:
-                stopped = limits.reached() or "done"
-                if stopped == "done" and layer.bytes + child.bytes + history_bytes > limits.memory:
-                    stopped = "memory"
+            stopped = limits.reached() or "done"
+            taken = layer.bytes + child.bytes + history_bytes
+            if beam is None and stopped == "done" and taken > limits.memory:
+                stopped = "memory"
         if counts[2] >= 0 and (found is None or counts[2] < found[0]):
             found = (int(counts[2]), t, int(counts[3]), int(counts[4]))
         result.cut += (counts[5], counts[6], counts[7], merged.sum())

@@ -1,8 +1,8 @@
 """Prices of rows turned into exact integer tables, and the reduced costs of completions.
 
 A row says: in round t, the sum of F(m, r) over the requests in progress is at most a right-hand side; F = m with
-right-hand side M is the memory row. With a price N >= 0 (an integer over the denominator Q) per row, every schedule costs at
-least
+right-hand side M is the memory row. With a price N >= 0 (an integer over the denominator Q) per row, every schedule
+costs at least
 
     Q D = sum over requests of min over allowed C of rc(C)  -  sum of N * rhs,
     rc_j(C) = Q C + sum over the rounds of j's run of N * F,

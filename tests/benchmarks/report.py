@@ -125,8 +125,8 @@ def page(rows: list[dict[str, Any]], cold: float, warm: float) -> Iterator[str]:
     yield ""
     yield "## Start-up"
     yield ""
-    yield f"From the shell to the first result of a small instance (`svf`, 8 requests): {cold:.1f} s with an empty cache"
-    yield f"of compiled code, {warm:.2f} s in every process after that. One call on 8 requests then takes"
+    yield f"From the shell to the first result of a small instance (`svf`, 8 requests): {cold:.1f} s with an empty"
+    yield f"cache of compiled code, {warm:.2f} s in every process after that. One call on 8 requests then takes"
     yield f"{1e6 * groups['small'][0][2]:.0f} microseconds."
 
 
