@@ -17,6 +17,7 @@ from lowerbounds.ascent import ascend
 from lowerbounds.brute import LIMIT, MAX_TOTAL_OUTPUT, brute_force
 from lowerbounds.closed_form import best_closed_form, closed_form
 from lowerbounds.decode import ORDER_WORK, improve_order, list_orders, perturb_starts
+from lowerbounds.exact.driver import MOST_REQUESTS, search
 from lowerbounds.horizon import latest_completions
 from lowerbounds.interval import Evidence
 from lowerbounds.keys import search_keys
@@ -31,6 +32,8 @@ SMALL = 3000
 BEST_NONZEROS = 400_000
 #: placements of the search for schedules, per request, up to ORDER_WORK in all
 WORK_PER_REQUEST = 20_000
+#: memory of the backward search's labels, in MB
+LABEL_MEMORY_MB = 4000
 #: perturbations of the volume order that come before all else on large instances
 FIRST_TRIALS = 3
 #: requests from which on windows in time are searched before moves in the order
@@ -268,12 +271,35 @@ def _tried(step: Callable[[], dual.DualValue]) -> dual.DualValue | None:
         return None
 
 
-def _exact(evidence: Evidence, limit: int = LIMIT, solver: str = "highs", nodes: int | None = None) -> None:
-    """First form of the exact optimum: brute force for tiny instances, else the integer program's interval."""
+def _exact(
+    evidence: Evidence, limit: int = LIMIT, work_limit: int | None = None, memory_mb: int = LABEL_MEMORY_MB
+) -> None:
+    """Brute force for tiny instances, else the backward search; prices and schedules where that cannot go."""
+    evidence.prove_closed_form(best_closed_form(evidence.inst))
     if _brute_can(evidence, limit):
         _brute(evidence, limit)
-    else:
-        _milp(evidence, solver, nodes=nodes)
+        return
+    if evidence.inst.n > MOST_REQUESTS:
+        _best(evidence, solver=None, work_limit=work_limit)
+        return
+    _search_labels(evidence, work_limit, memory_mb)
+
+
+def _search_labels(evidence: Evidence, work_limit: int | None = None, memory_mb: int = LABEL_MEMORY_MB) -> None:
+    """Backward search over labels; its lower bound is a search's word, as brute force's is."""
+    known = evidence.incumbent.starts
+    found = search(evidence.inst, "completion", evidence.left, work_limit, memory_mb, evidence.seed, upper=known)
+    evidence.incumbent.offer(found.upper, found.starts)
+    word = {
+        "solver": "backward search",
+        "version": "1",
+        "options": {"work_limit": work_limit, "memory_mb": memory_mb},
+        "program": "",
+        "status": found.status,
+        "bound": found.lower,
+        "cost": found.upper,
+    }
+    evidence.hear(found.lower, word)
 
 
 def _brute_can(evidence: Evidence, limit: int) -> bool:
@@ -304,6 +330,8 @@ def _best(
         # Out of work: what is known so far stands, and the integer program is next.
         with contextlib.suppress(SolverError):
             _brute(evidence)
+    if not evidence.closed and evidence.left > 0 and solver is not None and inst.n <= MOST_REQUESTS:
+        _search_labels(evidence)
     if not evidence.closed and evidence.left > 0 and solver is not None and relaxed is not None:
         # Too large or failed: the certified interval stands.
         with contextlib.suppress(SolverError):
@@ -347,7 +375,8 @@ def bound(
     ----------
     inst : Instance
     method : str
-        ``best`` chooses by size and merges. ``brute`` (n <= 8), ``exact``, ``milp`` (``solver="highs"|"cbc"|"both"``,
+        ``best`` chooses by size and merges. ``brute`` (n <= 8), ``exact`` (backward search, n <= 64; ``work_limit``,
+        ``memory_mb``), ``milp`` (``solver="highs"|"cbc"|"both"``,
         ``nodes``), ``lp``, ``lagrangian`` (``iterations``) and the closed forms ``squashed_area`` (LB1*, arXiv
         2606.22327), ``mean_busy_time`` (LB2r, LB4r), ``srpt`` (LB3r), ``latency`` (LB0), which have no upper side.
     objective : {"completion", "flow"}

@@ -112,7 +112,7 @@ def _print(facts: dict[str, Any]) -> None:
 
     from kvratio.commands.output import console
     from kvratio.suite import numerals
-    from kvratio.suite.statistics import Interval
+    from kvratio.suite.interval import Interval
 
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(style="bold cyan", no_wrap=True)

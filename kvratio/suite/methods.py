@@ -6,7 +6,7 @@ from kvratio.problem.errors import UnknownName
 
 ABOUT = {
     "best": "cheapest first, chosen by size: schedules, closed forms, prices, LP, brute force, integer program",
-    "exact": "the optimum of small instances: brute force, else the integer program's interval",
+    "exact": "the optimum of small instances: brute force, else the backward search (work_limit, memory_mb)",
     "brute": "search over all left-shifted schedules (n <= 8)",
     "milp": "time-indexed integer program (solver = highs, cbc or both; nodes)",
     "lp": "its linear relaxation; the prices are the certificate",

@@ -14,7 +14,8 @@ import numpy as np
 
 from kvratio.problem.errors import BadParameter
 from kvratio.problem.schedule import Schedule
-from kvratio.suite.statistics import Interval, Summary
+from kvratio.suite.interval import Interval
+from kvratio.suite.statistics import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

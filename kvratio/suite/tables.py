@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from kvratio.suite import numerals
+from kvratio.suite.interval import Interval
 from kvratio.suite.naming import shell_word
 from kvratio.suite.plan import FamilySpec, Suite
-from kvratio.suite.statistics import Interval, Summary, hardest_per_policy
+from kvratio.suite.statistics import Summary, hardest_per_policy
 from kvratio.suite.store import RunFolder
 
 
