@@ -295,7 +295,7 @@ def _search_labels(evidence: Evidence, work_limit: int | None = None, memory_mb:
         "version": "1",
         "options": {"work_limit": work_limit, "memory_mb": memory_mb},
         "program": "",
-        "status": found.status,
+        "status": "optimal" if found.status == "optimal" else "feasible",
         "bound": found.lower,
         "cost": found.upper,
     }
