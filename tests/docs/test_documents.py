@@ -114,8 +114,6 @@ def test_documents_named_in_the_source_exist():
     lost = []
     for path in SOURCES:
         for name, number in re.findall(r"docs/(\w+\.md)(?:,? sections? (\d+))?", path.read_text()):
-            if name == "performance.md":
-                continue  # written by `make bench`
             if name not in DOCS:
                 lost.append(f"{path.relative_to(ROOT)}: docs/{name}")
             elif number and not re.search(rf"^## {number}\. ", DOCS[name], re.MULTILINE):
