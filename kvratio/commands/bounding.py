@@ -33,6 +33,8 @@ def bound(
 
     Example: kvratio bound synchronised:count=16,prompt=1,output=4,memory=20 --method best
     """
+    from rich.console import Console
+
     import lowerbounds
     from kvratio.commands.output import console, print_json
     from kvratio.suite.naming import parse_name
@@ -40,8 +42,9 @@ def bound(
 
     options = parse_name(f"bound:{','.join(option)}")[1] if option else {}
     inst = open_source(source, seed=instance_seed, memory=memory)
-    found = lowerbounds.bound(inst, method, objective=objective.value, time_limit=time_limit, **options)
-    found.verify()
+    with Console(stderr=True).status(f"{method} on {inst.n} requests, for at most about {time_limit:g} s"):
+        found = lowerbounds.bound(inst, method, objective=objective.value, time_limit=time_limit, **options)
+        found.verify()
     if save is not None:
         found.save(save)
     kinds = [f"{c.kind} ({c.side})" for c in found.certificates]
