@@ -24,8 +24,11 @@ def test_the_soft_limit_raises_and_is_taken_away():
 
 def test_a_block_in_time_is_left_alone():
     """Nothing is raised, now or later."""
+    before = signal.getsignal(signal.SIGALRM)
     with deadline(0.05, "quick"):
         pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is before
     time.sleep(0.1)
 
 
