@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +19,10 @@ from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 from kvratio.problem.instance import IntArray
 
 # Requests of one predicted length form a class. The static order is by (length, prompt, index), so a class is a run
-# of ranks, and inside it the order is that of volumes: its head is its first waiting rank. Classes with a waiting
-# request stand in one of two queues: ready, by (volume, index) of the head, or held back, by the epoch at which
-# their credit allows the next start. Long runs of held-back requests are never looked at.
+# of ranks, and inside it the order is that of keys: its head is its first waiting rank. Classes with a waiting
+# request stand in one of two queues: ready, by (key, index) of the head, or held back, by the epoch at which
+# their credit allows the next start. Long runs of held-back requests are never looked at. The key is the volume, or
+# with weights as parameters the one of `algos.policies.tuned`.
 #
 # Scratch for T places, T a power of two: the two queues, then these columns. A class is known by its place in the
 # hash table of lengths.
@@ -28,6 +30,8 @@ LENGTH, CREDIT, HEAD, FIRST, PASSED, LISTED = range(6)
 COLUMNS = 6
 QUEUES = 2
 WORDS_PER_CLASS = QUEUES * (1 + queue.ENTRY) + COLUMNS
+#: queues hold whole numbers: steps per unit of a tuned key
+STEPS = 2.0**40
 
 
 def decide(v):
@@ -114,7 +118,7 @@ def _seek(v, ready, held, c, rank):
     if s.now < release:
         queue.push(held, c, release, 0)
     else:
-        queue.push(ready, c, _volume(v, i), i)
+        queue.push(ready, c, _key(v, i), i)
 
 
 @inlined
@@ -142,6 +146,16 @@ def _column(v, name):
     """Return the first word of a column."""
     size = _places(v)
     return QUEUES + QUEUES * (1 + queue.ENTRY) * size + name * size
+
+
+@inlined
+def _key(v, i):
+    """Return what ready classes are ordered by, from the first, clamped prediction of request i."""
+    if len(v.param) == 1:
+        return _volume(v, i)
+    r = v.req[i]
+    rest = v.param[1] * math.log(float(r.estimate)) + v.param[2] * math.log(float(r.prompt + r.estimate))
+    return np.int64((math.log(float(_volume(v, i))) + rest) * STEPS)
 
 
 @inlined

@@ -15,12 +15,23 @@ from algos.reference.clearing import AlphaBetaClearing, AlphaProtection
 from algos.reference.engine import Outcome, Problem, run
 from algos.reference.engine_style import S3, Orca, VllmFcfs
 from algos.reference.intervals import LowerBoundFirst, UpperBoundFirst
-from algos.reference.list_policies import FirstComeFirstServed, ShortestFirst, SmallestVolumeFirst, TotalSizeFirst
+from algos.reference.list_policies import (
+    FirstComeFirstServed,
+    ShortestFirst,
+    SmallestVolumeFirst,
+    TotalSizeFirst,
+    TunedVolumeFirst,
+)
 from algos.reference.lp_order import LpSwap, SortedLp
 from algos.reference.nonclairvoyant import Gsa, GsaSpec
 from algos.reference.policy import Policy
 from algos.reference.preemptive import FastServeMlfq, LearningToRank, Trail
-from algos.reference.relatives import OneBitSmallestVolumeFirst, ShortestJobFirst, StaggeredSmallestVolumeFirst
+from algos.reference.relatives import (
+    OneBitSmallestVolumeFirst,
+    ShortestJobFirst,
+    StaggeredSmallestVolumeFirst,
+    StaggeredTunedVolumeFirst,
+)
 from algos.reference.route import Route
 from algos.reference.sorted_f import SortedF
 from algos.reference.unequal import Rect, Response
@@ -37,6 +48,8 @@ POLICIES: dict[str, type[Policy]] = {
         SmallestVolumeFirst,
         OneBitSmallestVolumeFirst,
         StaggeredSmallestVolumeFirst,
+        TunedVolumeFirst,
+        StaggeredTunedVolumeFirst,
         SortedF,
         SortedLp,
         LpSwap,

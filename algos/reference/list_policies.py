@@ -1,4 +1,4 @@
-"""List policies with the future-peak check: `fcfs`, `mc_sf` (`sf`), `tsf`, `svf` (docs/policies.md section 2).
+"""List policies with the future-peak check: `fcfs`, `mc_sf` (`sf`), `tsf`, `svf`, `svf_tuned` (docs/policies.md).
 
 mc_sf is from Jaillet, Jiang, Mellou, Molinaro, Podimata, Zhou (arXiv 2502.07115), tsf is discussed by Wang, Ye, Zhou
 (arXiv 2508.06133), svf by Kong, Qi, Ye, Zhou (arXiv 2606.22327).
@@ -6,6 +6,7 @@ mc_sf is from Jaillet, Jiang, Mellou, Molinaro, Podimata, Zhou (arXiv 2502.07115
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -125,3 +126,17 @@ class SmallestVolumeFirst(ListPolicy):
     def priority(self, i: int) -> int:
         """Return s_i est_i + est_i (est_i + 1) / 2."""
         return area(self.worker.prompt[i], self.estimate[i])
+
+
+class TunedVolumeFirst(ListPolicy):
+    """`svf_tuned`: by log volume + a log output + b log peak, predicted."""
+
+    name = "svf_tuned"
+    defaults: ClassVar[Mapping[str, Any]] = {"skip": False, "output_weight": 0.2, "peak_weight": 0.4}
+
+    def priority(self, i: int) -> float:
+        """Return log v_i + a log est_i + b log (s_i + est_i)."""
+        prompt, length = self.worker.prompt[i], self.estimate[i]
+        extra = self.parameters["output_weight"] * math.log(length)
+        extra += self.parameters["peak_weight"] * math.log(prompt + length)
+        return math.log(area(prompt, length)) + extra

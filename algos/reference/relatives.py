@@ -1,4 +1,4 @@
-"""Relatives of the list policies: `sjf`, `one_bit_svf`, `svf_sps` (docs/policies.md section 3).
+"""Relatives of the list policies: `sjf`, `one_bit_svf`, `svf_sps`, `svf_tuned_sps` (docs/policies.md section 3).
 
 one_bit_svf is from Kong, Qi, Ye, Zhou (arXiv 2606.22327); svf_sps is defined in docs/policies.md.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import isqrt
 from typing import Any, ClassVar
 
-from algos.reference.list_policies import ListPolicy, area
+from algos.reference.list_policies import ListPolicy, TunedVolumeFirst, area
 from algos.reference.policy import Policy
 
 
@@ -90,9 +90,10 @@ class StaggeredSmallestVolumeFirst(ListPolicy):
         """Set every credit to 0; lengths and volumes are those of the first, clamped prediction."""
         super().prepare()
         self.length = list(self.worker.predicted)
+        self.volume = [area(self.worker.prompt[i], self.length[i]) for i in range(self.worker.n)]
         self.credit = dict.fromkeys(self.length, 0)  # in ticks of 1/M round
 
-    def priority(self, i: int) -> int:
+    def priority(self, i: int) -> float:
         """Return v_i."""
         return area(self.worker.prompt[i], self.estimate[i])
 
@@ -103,8 +104,15 @@ class StaggeredSmallestVolumeFirst(ListPolicy):
     def started(self, i: int) -> None:
         """Set credit[est_i] = max(credit[est_i], t M) + v_i."""
         present = self.worker.now * self.worker.memory
-        self.credit[self.length[i]] = max(self.credit[self.length[i]], present) + self.key[i]
+        self.credit[self.length[i]] = max(self.credit[self.length[i]], present) + self.volume[i]
 
     def expects_event(self) -> bool:
         """Return whether someone waits only for credit."""
         return any(self.held_back(i) for i in self.worker.waiting())
+
+
+class StaggeredTunedVolumeFirst(StaggeredSmallestVolumeFirst, TunedVolumeFirst):
+    """`svf_tuned_sps`: the pacing of svf_sps with the key of svf_tuned."""
+
+    name = "svf_tuned_sps"
+    priority = TunedVolumeFirst.priority

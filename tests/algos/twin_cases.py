@@ -22,6 +22,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"representative": "mean", "mean_short": 2.5, "mean_long": 7.0},
     ],
     "svf_sps": [{}, {"skip": True}],
+    "svf_tuned": [{}, {"skip": True}, {"output_weight": 1.5, "peak_weight": 0.0}, {"peak_weight": 3.0}],
+    "svf_tuned_sps": [{}, {"skip": True}, {"output_weight": 1.5, "peak_weight": 0.0}, {"peak_weight": 3.0}],
     "sorted_f": [{}, {"skip": True}, {"exact_limit": 0}, {"exact_limit": 4}, {"exact_limit": 0, "skip": True}],
     "sorted_lp": [{}, {"skip": True}],
     "lp_swap": [{}, {"skip": True}, {"exact_limit": 0}],
