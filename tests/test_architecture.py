@@ -14,11 +14,14 @@ ALLOWED = {
     "kvratio.problem": (),
     "instances": ("kvratio.problem",),
     "lowerbounds": ("kvratio.problem",),
-    "algos": ("kvratio.problem",),
-    "kvratio.suite": ("kvratio", "algos", "instances", "lowerbounds"),
-    "kvratio.commands": ("kvratio", "algos", "instances", "lowerbounds"),
+    "stability": ("kvratio.problem",),
+    "algos": ("kvratio.problem", "stability"),
+    "kvratio.suite": ("kvratio", "algos", "instances", "lowerbounds", "stability"),
+    "kvratio.commands": ("kvratio", "algos", "instances", "lowerbounds", "stability"),
     "kvratio.cli": ("kvratio",),
 }
+#: what rechecks bounds: the verifier, its own computations, and the slow replay of exact proofs
+JUDGES = ("lowerbounds/verify.py", "lowerbounds/recheck_*.py", "lowerbounds/exact/replay.py")
 #: the two policies that order requests by a linear program, and their twins
 LP_ORDER = ("algos/policies/lp_order.py", "algos/reference/lp_order.py")
 
@@ -79,10 +82,12 @@ def test_every_file_has_a_room():
 
 def test_judges_stand_alone():
     """The checker, the verifier and the reference engine import nothing of what they judge."""
-    for judge in ("kvratio/problem/checker.py", "lowerbounds/verify.py", "lowerbounds/recheck_*.py"):
+    for judge in ("kvratio/problem/checker.py", *JUDGES):
         for path in ROOT.glob(judge):
             for name in imports(path):
-                assert within(name, "kvratio.problem") or name.startswith("lowerbounds.recheck_"), f"{path}: {name}"
+                assert within(name, "kvratio.problem") or name.startswith(
+                    ("lowerbounds.recheck_", "lowerbounds.exact.replay")
+                ), f"{path}: {name}"
             assert not re.search(r"^\s*(import|from) (pulp|highspy|scipy|numba)", path.read_text(), re.MULTILINE)
     for path in (ROOT / "algos" / "reference").rglob("*.py"):
         shared = ("algos.engine", "algos.policies", "algos.timetable", "algos.run", "kvratio.problem.compiled")

@@ -1,0 +1,1 @@
+"""Experiments on the serving model: what a run shows, and whether a load is stable."""
