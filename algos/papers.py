@@ -22,3 +22,11 @@ WU = 'Wu et al., "Fast Distributed Inference Serving for Large Language Models",
 SHAHOUT = 'Shahout et al., "Don\'t Stop Me Now: Embedding Based Scheduling for LLMs", arXiv 2410.01035'
 FU = 'Fu et al., "Efficient LLM Scheduling by Learning to Rank", arXiv 2408.15792'
 JIN = 'Jin et al., "S3: Increasing GPU Utilization during Generative Inference for Higher Throughput", arXiv 2306.06000'
+AO = (
+    'Ao, Luo, Simchi-Levi, Wang, "Optimizing LLM Inference: Fluid-Guided Online Scheduling with Memory '
+    'Constraints", arXiv 2504.11320'
+)
+AGRAWAL = (
+    'Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", arXiv 2403.02310'
+)
+AGRAWAL_VIDUR = 'Agrawal et al., "Vidur: A Large-Scale Simulation Framework for LLM Inference", arXiv 2405.05465'

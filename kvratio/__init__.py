@@ -17,6 +17,12 @@ _HOMES = {
     "Bound": "kvratio.problem.bound",
     "Certificate": "kvratio.problem.bound",
     "Clock": "kvratio.problem.clock",
+    "RooflineClock": "kvratio.problem.clock",
+    "presets": "kvratio.problem.presets",
+    "Requests": "kvratio.problem.requests",
+    "Workload": "instances.workloads",
+    "arrivals": "instances.workloads",
+    "simulate": "algos.serving",
     "check": "kvratio.problem.checker",
     **dict.fromkeys(
         (

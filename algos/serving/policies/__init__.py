@@ -1,0 +1,1 @@
+"""Serving policies: every module here with ``CARDS`` is found by `algos.serving.registry`."""

@@ -1,0 +1,232 @@
+"""What a serving policy sees, and what only the engine knows. Flat arrays, so that a run can stop and be resumed.
+
+Stages count passes: the next pass of a request is its stage. Where all decodes advance together (``tick``), a
+request stores its stage minus the tick, so that nobody has to be touched in an iteration in which nothing happens to
+it. Policies that choose decodes one by one keep the tick at 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import from_dtype, types
+
+from kvratio.problem.service import ITERATION_DTYPE
+
+#: more than any count or number of iterations
+NEVER = np.int64(2**62)
+#: a hook's answer: requests were evicted and nothing is left in the batch, decide again at once
+AGAIN = np.int64(-1)
+
+UNRELEASED, WAITING, PREFILLING, DECODING, OUT, DONE = 0, 1, 2, 3, 4, 5
+RESTART, RECOMPUTE, SWAP = 0, 1, 2
+#: values of ``refused``: it can never fit, or another worker got it
+REFUSED, ELSEWHERE = 1, 2
+EVICTIONS = {"restart": RESTART, "recompute": RECOMPUTE, "swap": SWAP}
+
+
+def _whole(names: str) -> np.dtype[Any]:
+    return np.dtype([(name, "<i8") for name in names.split()])
+
+
+REQUEST = _whole(
+    "prompt "  # l
+    "estimate "  # predicted output, clamped to what fits; -1 unless the policy is told
+    "kind "  # index into the mix; 0 unless the policy is told
+    "rank "  # position in the policy's static order
+    "status "
+    "kept "  # tokens kept through an eviction, g
+    "offset "  # decoding: stage of the next pass minus the tick
+    "joined "  # tick at which it began to decode
+    "done "  # prompt tokens processed in this attempt
+    "survivor "  # 1 in a boundary queue: no slot for its next token yet
+    "admission "  # number of the decision at which it became resident
+    "before "  # residents by (admission, index)
+    "after "
+    "ahead "  # the queue of its stage
+    "behind "
+    "a "  # two numbers of the policy's own, 0 at first
+    "b"
+)
+
+STATE = _whole(
+    "memory "  # C
+    "block "
+    "eviction "
+    "known "  # requests that the engine has been given
+    "closed "  # 1: no more will be given
+    "released "  # of these, arrived
+    "unfinished "  # of these, neither refused nor completed
+    "completed "
+    "watched "  # 1: stop after every iteration in which a request completes
+    "waiting "
+    "residents "
+    "out "  # swapped out
+    "decision "  # number of the current decision
+    "iterations "
+    "used "  # footprint of all residents
+    "tick "
+    "active "  # requests that decode with the tick
+    "tokens "  # l + stage, summed over them
+    "oldest "  # ends of the list of residents
+    "newest "
+    "fresh "  # requests without a token since they began to decode
+    "moved "  # tokens moved since the last iteration
+    "prefills "  # the batch: prompts, decodes one by one, or all decodes
+    "decodes "
+    "all_decode "
+    "heed "  # 1: an arrival may change the decision
+    "victims "  # requests that the policy evicts
+    "tell "  # 1: the policy wants to know who joined the queue
+    "joiners "
+    "together "  # 1: all requests decode with the tick
+    "queued "  # 1: requests stand in queues by stage
+    "grouped "  # 1: by kind too
+    "logged "  # 1: iterations are written down
+    "rows "
+    "gap_top "  # stack of gaps between ticks
+    "evictions "
+    "wasted_prefill "
+    "wasted_decode "
+    "moved_total "
+    "emitted "
+    "peak "
+    "u "  # two scalars of the policy's own, 0 at first
+    "v"
+)
+
+#: a queue of requests that wait for the same pass
+QUEUE = _whole("head tail count group entry")
+#: a type (WAIT) or a segment (Nested WAIT): stages first .. stop-1 of the queues
+GROUP = _whole("bound first stop interior turn width unfinished first_rank stop_rank")
+
+CLOCK = np.dtype([(name, "<f8") for name in ("base", "now", "busy", "token_seconds", "ticked")])
+#: what the engine alone knows of a request. ``prefill`` and ``token`` are first times ever, ``last_prefill`` and
+#: ``last_start`` those of the attempt; ``last_token`` the time of the newest token
+SECRET = np.dtype(
+    [(name, "<f8") for name in ("arrival", "admitted", "prefill", "attempt_prefill", "token", "attempt_token")]
+    + [(name, "<f8") for name in ("last_token", "gap", "completion")]
+    + [(name, "<i8") for name in ("output", "evictions", "refused")]
+)
+
+
+class View(NamedTuple):
+    """All that a policy may read and write; every entry is an array.
+
+    Attributes
+    ----------
+    req : record[n]
+        `REQUEST` rows, by (arrival, index).
+    st : record[1]
+        `STATE` scalars.
+    order : int64[n]
+        Request at each rank of the policy's static order.
+    waiting, prefilling, decoding, out, ready : int64[..]
+        Ordered sets (`algos.engine.bitset`): ranks that wait; requests in prefill, in decode (where they are chosen
+        one by one), swapped out; non-empty queues.
+    batch, chunk : int64[n]
+        Requests that do (part of) their prefill, and how many tokens of it.
+    chosen : int64[n]
+        Requests that decode, where they are chosen one by one.
+    victims, joiners, fresh : int64[n]
+    queue : record[..]
+        `QUEUE` rows: at ``base[kind] + stage``.
+    group : record[..]
+        `GROUP` rows.
+    base : int64[kinds]
+    residue : int64[block]
+        Decoding requests by what l + offset leaves modulo the block.
+    param : float64[..]
+        The card's parameters in the card's order.
+    own : int64[..]
+        Scratch of the size the card asked for, 0 at first.
+    """
+
+    req: Any
+    st: Any
+    order: Any
+    waiting: Any
+    prefilling: Any
+    decoding: Any
+    out: Any
+    ready: Any
+    batch: Any
+    chunk: Any
+    chosen: Any
+    victims: Any
+    joiners: Any
+    fresh: Any
+    queue: Any
+    group: Any
+    base: Any
+    residue: Any
+    param: Any
+    own: Any
+
+
+class Truth(NamedTuple):
+    """What the engine alone holds; every entry is an array.
+
+    Attributes
+    ----------
+    req : record[n]
+        `SECRET` rows.
+    clock : record[1]
+        `CLOCK`.
+    rates : float64[8]
+        Seconds per unit of `kvratio.problem.clock.FEATURES`.
+    knee : int64[1]
+    counts : int64[8]
+        Features of all iterations since ``base``.
+    due : int64[..]
+        Heap of requests by the tick at which they complete (`algos.engine.queue`).
+    gap_time, gap_tick : [2 * (largest output + 2)]
+        Gaps between ticks that no later gap reaches (`algos.serving.gaps`).
+    log : record[..]
+        `kvratio.problem.service.ITERATION_DTYPE` rows.
+    """
+
+    req: Any
+    clock: Any
+    rates: Any
+    knee: Any
+    counts: Any
+    due: Any
+    gap_time: Any
+    gap_tick: Any
+    log: Any
+
+
+_ints = types.int64[::1]
+_floats = types.float64[::1]
+VIEW_TYPE = types.NamedTuple(
+    (
+        from_dtype(REQUEST)[::1],
+        from_dtype(STATE)[::1],
+        *([_ints] * 12),
+        from_dtype(QUEUE)[::1],
+        from_dtype(GROUP)[::1],
+        _ints,
+        _ints,
+        _floats,
+        _ints,
+    ),
+    View,
+)
+TRUTH_TYPE = types.NamedTuple(
+    (
+        from_dtype(SECRET)[::1],
+        from_dtype(CLOCK)[::1],
+        _floats,
+        _ints,
+        _ints,
+        _ints,
+        _floats,
+        _ints,
+        from_dtype(ITERATION_DTYPE)[::1],
+    ),
+    Truth,
+)
+#: a policy's hook: forms a batch, returns for how many iterations it stands if nothing happens, or `AGAIN`
+HOOK_TYPE = types.FunctionType(types.int64(VIEW_TYPE))
