@@ -26,7 +26,5 @@ AO = (
     'Ao, Luo, Simchi-Levi, Wang, "Optimizing LLM Inference: Fluid-Guided Online Scheduling with Memory '
     'Constraints", arXiv 2504.11320'
 )
-AGRAWAL = (
-    'Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", arXiv 2403.02310'
-)
+AGRAWAL = 'Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", arXiv 2403.02310'
 AGRAWAL_VIDUR = 'Agrawal et al., "Vidur: A Large-Scale Simulation Framework for LLM Inference", arXiv 2405.05465'

@@ -61,7 +61,10 @@ def ascend(
         if norm == 0.0:
             break
         current = np.maximum(0.0, current + theta * max(upper - value, 0.5) / norm * slope)
-        found = dual.evaluate(classes, dual.integer_prices(current, classes))
+        try:
+            found = dual.evaluate(classes, dual.integer_prices(current, classes))
+        except dual.PricesTooLarge:
+            break
         value, starts = found.value, found.best_start
         if found.numerator * best.prices.denominator > best.numerator * found.prices.denominator:
             best, best_rates, best_starts, idle = found, current, starts, 0

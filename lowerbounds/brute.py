@@ -26,6 +26,8 @@ LIMIT = 8
 MAX_TOTAL_OUTPUT = 3000
 #: visited states per second, on a slow machine: turns a time limit into a work limit, so that answers repeat
 NODES_PER_SECOND = 500_000
+#: seconds beyond which a time limit is none
+LONGEST = 1e9
 
 #: places in the array of running figures: incumbent cost, nodes, node limit, states stored
 _BEST, _NODES, _NODE_LIMIT, _STORED = 0, 1, 2, 3
@@ -241,10 +243,10 @@ def brute_force(inst: Instance, limit: int = LIMIT, time_limit: float = 60.0) ->
         When the work ran out.
     """
     if inst.n > limit:
-        raise BadParameter(f"brute force takes at most limit={limit} requests, this instance has {inst.n}: use 'milp'")
+        raise BadParameter(f"brute force takes at most limit={limit} requests, this instance has {inst.n}: use 'exact'")
     total_output = int(inst.output.sum())
     if total_output > MAX_TOTAL_OUTPUT:
-        raise BadParameter(f"brute force takes outputs of {MAX_TOTAL_OUTPUT} in all, not {total_output}: use 'milp'")
+        raise BadParameter(f"brute force takes outputs of {MAX_TOTAL_OUTPUT} in all, not {total_output}: use 'exact'")
     incumbent = Incumbent(inst)
     list_orders(incumbent, time.monotonic() + time_limit)
     improve_order(incumbent, 0, time.monotonic() + time_limit, work=2000)
@@ -257,7 +259,9 @@ def brute_force(inst: Instance, limit: int = LIMIT, time_limit: float = 60.0) ->
     twin[1:] = np.logical_and.reduce([x[1:] == x[:-1] for x in columns])
     moved = int((inst.arrival - closer).sum())
     size = 1 << min(22, 8 + 2 * inst.n)
-    figures = np.array([incumbent.cost - moved, 0, int(max(time_limit, 0.01) * NODES_PER_SECOND), 0], np.int64)
+    figures = np.array(
+        [incumbent.cost - moved, 0, int(min(max(time_limit, 0.01), LONGEST) * NODES_PER_SECOND), 0], np.int64
+    )
     start, best_start = np.full(inst.n, -1, np.int64), np.full(inst.n, -1, np.int64)
     # Two spare stretches: the bound may look past the last completion.
     used = np.zeros(int(closer.max()) + 2 * total_output + 4, np.int64)
@@ -267,7 +271,7 @@ def brute_force(inst: Instance, limit: int = LIMIT, time_limit: float = 60.0) ->
         np.zeros((size, inst.n + 1), np.int32), np.zeros(size, np.int64), figures,
     )  # fmt: skip
     if figures[_NODES] > figures[_NODE_LIMIT]:
-        raise SolverError(f"brute force stopped after {figures[_NODE_LIMIT]} states: raise time_limit or use 'milp'")
+        raise SolverError(f"brute force stopped after {figures[_NODE_LIMIT]} states: raise time_limit or use 'exact'")
     if best_start[0] < 0:
         return incumbent.cost, incumbent.starts
     starts = np.empty(inst.n, np.int64)

@@ -7,6 +7,7 @@ tight round, and optimal starts need not be earliest fits (docs/bounds.md).
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from kvratio.problem import Instance
 from kvratio.problem.compiled import compiled
 from kvratio.problem.seeds import stream
+from lowerbounds.events import fit_by_events, one_by_one
 from lowerbounds.exact_sums import exact_sum
 from lowerbounds.gaps import closer_arrivals
 from lowerbounds.machine import run_machine
@@ -32,6 +34,10 @@ COORDINATES = 1024
 SMALL = 200
 #: requests placed by the default order search, over all trials: work, not time, so that bytes repeat
 ORDER_WORK = 2_000_000
+#: rounds above which up to EVENT_MOST requests are placed by events: their number counts, not that of rounds
+TABLE_ROUNDS, EVENT_MOST = 8_000_000, 20_000
+#: rounds above which more requests than that run one by one
+TABLE_MOST = 100_000_000
 
 
 @compiled
@@ -184,6 +190,8 @@ class Decoder:
         self.total_moved = exact_sum(self.moved)
         work = int(1.3 * int(inst.volume.sum()) / inst.memory)
         self.rounds = int(self.arrival.max()) + work + int(inst.output.max())
+        #: whether no table of rounds is made
+        self.long = self.rounds > (TABLE_ROUNDS if inst.n <= EVENT_MOST else TABLE_MOST)
         ask_s, note_s, high = _coordinates(inst.prompt, COORDINATES)
         ask_o, note_o, wide = _coordinates(inst.output, COORDINATES)
         self.smaller = np.column_stack([ask_s, ask_o, note_s, note_o])
@@ -211,6 +219,12 @@ class Decoder:
 
     def _place(self, order: IntArray, release: IntArray) -> tuple[int, IntArray]:
         inst, starts = self.inst, np.empty(self.inst.n, np.int64)
+        if self.long:
+            if inst.n > EVENT_MOST:
+                cost, starts = one_by_one(order, release, inst.output)
+            else:
+                cost = fit_by_events(order, release, inst.prompt, inst.output, inst.memory, starts)
+            return int(cost) + self.total_moved, starts + self.moved
         # Each order needs an empty tree; with few requests it costs more than it saves.
         ascending = inst.n > SMALL and bool((np.diff(release[order]) >= 0).all())
         tree = np.zeros(self.notes if ascending else (0, 0), np.int64)
@@ -222,6 +236,8 @@ class Decoder:
     def improve(self, order: IntArray, moves: IntArray, cost: int, starts: IntArray) -> tuple[int, IntArray]:
         """Try moves in ``order`` (changed in place); return the cost reached and its starts."""
         inst, found = self.inst, starts - self.moved
+        if self.long:
+            return self._improve_long(order, moves, cost, starts)
         cost = _move_search(
             order,
             self.arrival,
@@ -235,6 +251,16 @@ class Decoder:
             found,
         )
         return int(cost) + self.total_moved, found + self.moved
+
+    def _improve_long(self, order: IntArray, moves: IntArray, cost: int, starts: IntArray) -> tuple[int, IntArray]:
+        for source, target in moves.tolist():
+            trial = np.insert(np.delete(order, source), target, order[source])
+            found, there = self._place(trial, self.arrival)
+            if found <= cost:
+                starts = there if found < cost else starts
+                cost = found
+                order[:] = trial
+        return cost, starts
 
 
 def decode(inst: Instance, order: IntArray) -> tuple[int, IntArray]:
@@ -270,8 +296,9 @@ def _keys(inst: Instance) -> dict[str, npt.NDArray[np.float64]]:
 class Incumbent:
     """The best schedule seen so far, as starts; every candidate's cost is in total completion."""
 
-    def __init__(self, inst: Instance) -> None:
+    def __init__(self, inst: Instance, improved: Callable[[], None] | None = None) -> None:
         self.inst = inst
+        self.improved = improved
         self.decoder = Decoder(inst)
         self.cost: int | None = None
         self.starts: IntArray | None = None
@@ -283,6 +310,8 @@ class Incumbent:
             return False
         self.cost, self.starts = cost, starts.copy()
         self.order = np.argsort(starts, kind="stable") if order is None else order
+        if self.improved is not None:
+            self.improved()
         return True
 
     def try_order(self, order: IntArray) -> bool:

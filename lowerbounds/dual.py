@@ -31,6 +31,10 @@ LARGEST_DENOMINATOR = 2**24
 TREE_STEP = 8.0
 
 
+class PricesTooLarge(BadParameter):
+    """Prices that no denominator brings inside int64."""
+
+
 @dataclass(frozen=True)
 class Prices:
     """Integer prices of one unit of memory: ``numerators[r - 1] / denominator`` in round r, 0 afterwards."""
@@ -99,8 +103,10 @@ def integer_prices(rates: FloatArray, classes: Classes) -> Prices:
 
     Raises
     ------
+    PricesTooLarge
+        When even a denominator of 1 would overflow.
     BadParameter
-        When prices are negative or not finite, or when even a denominator of 1 would overflow.
+        When prices are negative or not finite.
     """
     if not np.isfinite(rates).all() or (rates < 0).any():
         raise BadParameter("prices must be finite and >= 0")
@@ -111,7 +117,7 @@ def integer_prices(rates: FloatArray, classes: Classes) -> Prices:
             if fits_int64(prices, classes):
                 return prices
         denominator //= 2
-    raise BadParameter("prices are too large for an exact evaluation in int64: scale them down")
+    raise PricesTooLarge("prices are too large for an exact evaluation in int64: scale them down")
 
 
 @compiled

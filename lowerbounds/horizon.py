@@ -13,8 +13,12 @@ from kvratio.problem import Instance
 from kvratio.problem.errors import BadParameter
 from lowerbounds.classes import Classes, group
 from lowerbounds.closed_form import best_closed_form
+from lowerbounds.exact_sums import SAFE, exact_sum
 
 IntArray = npt.NDArray[np.int64]
+
+#: classes x requests from which on rule T2 uses a quick bound on the others
+MANY = 1_000_000
 
 
 def busy_horizon(classes: Classes) -> IntArray:
@@ -30,10 +34,28 @@ def cost_horizon(inst: Instance, classes: Classes, upper: int) -> IntArray:
     latest = np.full(len(classes), upper, np.int64)
     if inst.n == 1:
         return latest
+    if len(classes) * inst.n > MANY:
+        return upper - _rest_at_least(inst)[member]
     for c, i in enumerate(member.tolist()):
         others = inst.subset(np.delete(np.arange(inst.n), i))
         latest[c] = upper - best_closed_form(others).integer
     return latest
+
+
+def _rest_at_least(inst: Instance) -> IntArray:
+    """A quick lower bound on all requests but i, for each i: the larger of LB0 and LB1, int64[n].
+
+    With volumes v_1 <= v_2 <= .. LB1 is sum over k of v_k (n - k + 1) / M; without v_k that loses v_k (n - k + 1) and
+    one of each smaller volume.
+    """
+    earliest = inst.arrival + inst.output
+    order = np.argsort(inst.volume, kind="stable")
+    volume = inst.volume[order].astype(object)
+    below = np.cumsum(volume) - volume
+    weighted = volume * np.arange(inst.n, 0, -1)
+    area = np.empty(inst.n, object)
+    area[order] = -((below + weighted - sum(weighted.tolist())) // inst.memory)
+    return np.maximum(area, exact_sum(earliest) - earliest).astype(np.int64)
 
 
 def shift_horizon(classes: Classes) -> IntArray:
@@ -41,7 +63,9 @@ def shift_horizon(classes: Classes) -> IntArray:
     s, o = classes.prompt, classes.output
     volume = s * o + o * (o + 1) // 2
     total = int((volume * classes.count).sum())
-    return classes.arrival + o * (1 + (total - volume) // (classes.memory - s - o + 1))
+    windows = 1 + (total - volume) // (classes.memory - s - o + 1)
+    # Beyond int64 the rule says nothing.
+    return classes.arrival + o * np.minimum(windows, SAFE // (2 * o))
 
 
 def latest_completions(inst: Instance, upper: int, rules: tuple[str, ...] = ("T1", "T2", "T3")) -> IntArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,20 @@ from lowerbounds.decode import Incumbent
 from lowerbounds.exact_sums import exact_sum
 
 IntArray = npt.NDArray[np.int64]
+#: told (lower, upper), in the objective asked for, None where nothing is known yet, whenever one of them improves
+Progress = Callable[[int | None, int | None], None]
 
 
 class Evidence:
     """Everything known so far about one instance's optimum, in total completion."""
 
-    def __init__(self, inst: Instance, seed: int, deadline: float) -> None:
+    def __init__(self, inst: Instance, seed: int, deadline: float, told: Progress | None = None) -> None:
         self.inst = inst
         self.seed = seed
         self.deadline = deadline
         self.began = time.monotonic()
-        self.incumbent = Incumbent(inst)
+        self.told = told
+        self.incumbent = Incumbent(inst, self.tell)
         self.certified: tuple[int, Certificate] | None = None
         self.words: list[tuple[str, int, Certificate]] = []
         self._classes: Classes | None = None
@@ -60,14 +63,25 @@ class Evidence:
         return self.upper is not None and self.lower == self.upper
 
     @property
+    def settled(self) -> bool:
+        """Whether a certificate meets a schedule, so that nothing is left to find or to prove."""
+        return self.certified is not None and self.certified[0] == self.upper
+
+    @property
     def left(self) -> float:
         """Seconds until the deadline, >= 0."""
         return max(0.0, self.deadline - time.monotonic())
+
+    def tell(self) -> None:
+        """Tell the caller where the interval stands."""
+        if self.told is not None:
+            self.told(self.lower, self.upper)
 
     def prove(self, lower: int, certificate: Certificate) -> None:
         """Keep a certified lower bound if it is the strongest."""
         if self.certified is None or lower > self.certified[0]:
             self.certified = (lower, certificate)
+            self.tell()
 
     def prove_closed_form(self, bound: ClosedForm) -> None:
         """Keep a closed form: its certificate is its name and value."""
@@ -84,6 +98,7 @@ class Evidence:
         sealed = {"objective": "completion", "instance": self.inst.key, **word, "lower": lower}
         sealed["seal"] = hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
         self.words.append((word["solver"], lower, Certificate("solver", "lower", sealed)))
+        self.tell()
 
     def offer(self, schedules: Sequence[Schedule]) -> None:
         """Use schedules that the caller has: each request is taken to run once, up to its completion.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,16 @@ from lowerbounds.classes import Classes, group
 from lowerbounds.program import TimeIndexed, build, count_nonzeros
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 #: entries of the memory rows above which no LP is tried
 MAX_NONZEROS = 3_000_000
 #: rounds added beyond the makespan of a good schedule in the first attempt
 MARGIN = 25
+
+
+class OutOfTime(SolverError):
+    """The LP solver reached its time limit."""
 
 
 class LinearSolution(NamedTuple):
@@ -52,8 +58,10 @@ def solve(classes: Classes, horizon: int, box: bool = False, time_limit: float |
 
     Raises
     ------
+    OutOfTime
+        When the time limit came first.
     SolverError
-        When the solver stops without an optimum (infeasible horizon, time limit).
+        When the solver stops without an optimum for another reason (infeasible horizon).
     """
     import scipy.optimize
 
@@ -75,6 +83,8 @@ def solve(classes: Classes, horizon: int, box: bool = False, time_limit: float |
         method="highs",
         options=options,
     )
+    if answer.status == 1:
+        raise OutOfTime(f"the LP with horizon {horizon} was not solved in time: raise time_limit or use 'lagrangian'")
     if answer.status != 0:
         raise SolverError(f"the LP with horizon {horizon} was not solved ({answer.message.strip()})")
     return LinearSolution(program, float(answer.fun), answer.x, np.maximum(0.0, -answer.ineqlin.marginals))
@@ -94,13 +104,33 @@ def solve_to_the_end(
     """
     serial = int(classes.arrival.max()) + int((classes.output * classes.count).sum())
     horizon = min(serial, makespan + MARGIN)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
     while True:
-        solution = solve(classes, horizon, box, time_limit)
+        solution = solve(classes, horizon, box, None if deadline is None else deadline - time.monotonic())
         prices = dual.integer_prices(solution.prices, classes)
         value = (dual.evaluate_box if box else dual.evaluate)(classes, prices)
         if horizon >= serial or value.value >= solution.value - 1e-4 * max(1.0, abs(solution.value)):
             return solution, value
         horizon = min(serial, horizon + horizon // 2)
+
+
+def alpha_points(solution: LinearSolution, alpha: float) -> IntArray:
+    """Return when the LP has started a share ``alpha`` of each request, int64[n]; the k-th of a class after k - 1.
+
+    List scheduling in this order is the classical rounding of time-indexed LPs.
+    """
+    program, classes = solution.program, solution.program.classes
+    started = np.cumsum(np.maximum(solution.x, 0.0))
+    ends = np.searchsorted(program.cls, np.arange(len(classes) + 1))
+    before = np.concatenate(([0.0], started))[ends[:-1]]
+    members = np.argsort(classes.of, kind="stable")
+    heads = np.cumsum(classes.count) - classes.count
+    rank = np.arange(len(members)) - np.repeat(heads, classes.count)
+    of = classes.of[members]
+    place = np.searchsorted(started, before[of] + rank + alpha)
+    points = np.empty(len(members), np.int64)
+    points[members] = program.start[np.minimum(place, ends[of + 1] - 1)]
+    return points
 
 
 def affordable(classes: Classes, horizon: int, max_nonzeros: int = MAX_NONZEROS) -> bool:

@@ -29,8 +29,8 @@ SOLVERS = ("highs", "cbc")
 MAX_NONZEROS = 1_000_000
 #: one row per round, so their number is limited too
 MAX_ROUNDS = 1_000_000
-#: a solver's bound may exceed the truth by this much through rounding
-TOLERANCE = 1e-6
+#: a solver's bound may exceed the truth by this much through rounding, or by this share of it
+TOLERANCE, RELATIVE = 1e-6, 1e-9
 #: CBC crashes when stopped before it has begun
 CBC_LEAST_SECONDS = 1.0
 
@@ -63,7 +63,7 @@ class Answer:
     @property
     def lower(self) -> int | None:
         """Least integer not below the solver's bound, less its tolerance."""
-        return None if self.bound is None else math.ceil(self.bound - TOLERANCE)
+        return None if self.bound is None else _rounded_up(self.bound)
 
     def word(self, program: TimeIndexed) -> dict[str, Any]:
         """Return who said what about which program, for a ``solver`` certificate. It is NOT a proof."""
@@ -76,6 +76,10 @@ class Answer:
             "bound": self.bound,
             "cost": self.cost,
         }
+
+
+def _rounded_up(bound: float) -> int:
+    return math.ceil(bound - max(TOLERANCE, RELATIVE * abs(bound)))
 
 
 def solve(
@@ -128,7 +132,7 @@ def solve(
     if status in ("optimal", "feasible"):
         starts = _recheck(inst, program, [variable.varValue for variable in variables], solver)
     cost = None if starts is None else int((starts + inst.output).sum())
-    if status == "optimal" and (bound is None or cost is None or math.ceil(bound - TOLERANCE) < cost):
+    if status == "optimal" and (bound is None or cost is None or _rounded_up(bound) < cost):
         status = "feasible" if cost is not None else "stopped"
     if bound is not None and cost is not None and bound > cost + 0.5:
         raise SolverError(f"{solver} claims a bound of {bound} above its own schedule's cost {cost}")

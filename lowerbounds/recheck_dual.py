@@ -87,6 +87,14 @@ def _least_over_all(A: IntArray, B: IntArray, s: IntArray) -> IntArray:
     return least
 
 
+def _last_useful(lines: Lines, group: IntArray, first: int) -> int:
+    """Return a start beyond which no request of one output length does better than at ``first``: t + o is too late."""
+    output = int(group[0, 0])
+    A, B = lines.of(output, first, first)
+    most = int(A[0]) + int(group[-1, 2]) * int(B[0])
+    return min(max(first, lines.T), max(first, most // lines.Q - output))
+
+
 def _least_after(lines: Lines, output: int, arrival: int, prompt: int) -> int:
     """Minimum over t >= arrival; later starts stop mattering once t + o alone costs as much as the best."""
     last = max(arrival, lines.T)
@@ -134,7 +142,7 @@ def dual_numerator(inst: Instance, numerators: IntArray, denominator: int, box: 
         groups = np.append(np.flatnonzero(np.append(True, np.diff(table[:, 0]) != 0)), len(table))
         first = int(a[0])
         for low, high in zip(groups[:-1].tolist(), groups[1:].tolist(), strict=True):
-            A, B = lines.of(int(table[low, 0]), first, max(first, lines.T))
+            A, B = lines.of(int(table[low, 0]), first, _last_useful(lines, table[low:high], first))
             least = _least_over_all(A, B, table[low:high, 2])
             total += sum(m * x for m, x in zip(counts[low:high].tolist(), least.tolist(), strict=True))
     else:

@@ -10,7 +10,6 @@ is worth, by the prices of the dual, and the best one is fixed. Candidates are i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -140,7 +139,6 @@ def improve_windows(
     deadline: float,
     work: int | None = None,
     workers: int = WORKERS,
-    progress: Callable[[float, int], None] | None = None,
 ) -> None:
     """Improve the incumbent through time, window by window, in one or several passes; keep what is cheaper.
 
@@ -156,11 +154,9 @@ def improve_windows(
         rest is placed as it comes.
     workers : int
         Threads, >= 1. Changes the result only where time limits it.
-    progress : callable, optional
-        Called with the share done and the least cost known, after each segment.
     """
     inst = incumbent.inst
-    if incumbent.starts is None or inst.n < 2:
+    if incumbent.starts is None or inst.n < 2 or incumbent.decoder.long:
         return
     rates = _prices(incumbent.decoder)
     if rates is None:
@@ -177,13 +173,8 @@ def improve_windows(
                 return
             stop = began + (deadline - began) * (k + 1) / passes if work is None else deadline
             budget = None if work is None else work / passes / inst.n
-
-            def tell(share: float, k: int = k) -> None:
-                if progress is not None:
-                    progress((k + share) / passes, int(incumbent.cost or 0))
-
             rng = stream("lowerbounds windows", seed, k)
-            starts = _one_pass(incumbent, rates, rng, stop, budget, _Crew(pool, workers, k), tell)
+            starts = _one_pass(incumbent, rates, rng, stop, budget, _Crew(pool, workers, k))
             if starts is not None:
                 incumbent.offer(int((starts + inst.output).sum()), starts)
                 incumbent.try_order(np.argsort(starts, kind="stable"))
@@ -205,7 +196,6 @@ def _one_pass(
     deadline: float,
     per_request: float | None,
     crew: _Crew,
-    tell: Callable[[float], None],
 ) -> IntArray | None:
     """Go through time once; return the starts, or None when they outgrow the profile. No trials past the deadline."""
     assert incumbent.starts is not None
@@ -232,7 +222,6 @@ def _one_pass(
             # The profile has room for twice the makespan; a schedule that needs more is of no use.
             return None
         speed = max(least, (time.monotonic() - began) * crew.workers / (spent / count * here))
-        tell(horizon.done / n)
     return horizon.starts + decoder.moved
 
 

@@ -1,8 +1,10 @@
 """Recheck bounds from their certificates alone. Imports the ground floor and no solver; shares no code with them.
 
-Kinds: ``starts`` (a schedule), ``LB0`` .. ``LB4r`` (recomputed), ``dual`` and ``lp`` (prices, recomputed), ``relaxed``
-(an instance that is easier request by request, with its own certificate), ``solver`` (a solver's word: only its fields
-are compared, which is NOT a proof). ``tree`` is known and refused: this verifier cannot replay it.
+Kinds: ``starts`` (a schedule), ``LB0`` .. ``LB4r`` (recomputed), ``dual`` and ``lp`` (prices, recomputed),
+``profile`` (prices per state and round, recomputed), ``tree`` (the proof of an exact search, replayed by a slow program
+of its own), ``parts`` (requests that arrive in different
+stretches of time, each with a certificate), ``relaxed`` (an instance that is easier request by request, with its own
+certificate), ``solver`` (a solver's word: only its fields are compared, which is NOT a proof).
 """
 
 from __future__ import annotations
@@ -20,12 +22,16 @@ import numpy as np
 from kvratio.problem import Bound, Certificate, Instance, Schedule, check
 from kvratio.problem.bound import OBJECTIVES
 from kvratio.problem.errors import InfeasibleSchedule, KvratioError
+from lowerbounds.exact.replay import replay
 from lowerbounds.recheck_closed import closed_form_value
 from lowerbounds.recheck_dual import MAX_ROUNDS, TooLarge, dual_numerator
+from lowerbounds.recheck_profile import BadPrices, profile_numerator
 
 CLOSED_FORMS = ("LB0", "LB1", "LB1r", "LB1*", "LB2", "LB2r", "LB3", "LB3r", "LB4", "LB4r")
-#: a solver's bound may exceed the truth by this much through rounding
-TOLERANCE = 1e-6
+#: a solver's bound may exceed the truth by this much through rounding, or by this share of it
+TOLERANCE, RELATIVE = 1e-6, 1e-9
+#: proofs of at most this size are replayed: the replay is slow
+REPLAY_REQUESTS, REPLAY_ROUNDS = 20, 1_000_000
 
 
 class CertificateRefused(KvratioError):
@@ -101,10 +107,14 @@ def _value(inst: Instance, kind: str, data: Mapping[str, Any]) -> tuple[str, int
         return "lower", _dual(inst, kind, data)
     if kind == "relaxed":
         return "lower", _relaxed(inst, data)
+    if kind == "parts":
+        return "lower", _parts(inst, data)
     if kind == "solver":
         return "lower", _solver(inst, data)
     if kind == "tree":
-        raise CertificateRefused("tree: this version cannot recheck tree certificates; use one of another kind")
+        return "lower", _tree(inst, data)
+    if kind == "profile":
+        return "lower", _profile(inst, data)
     raise CertificateRefused(f"certificate kind {kind!r} is not known")
 
 
@@ -211,6 +221,58 @@ def _relaxed(inst: Instance, data: Mapping[str, Any]) -> int:
     return _value(easier, inner["kind"], inner["data"])[1]
 
 
+def _tree(inst: Instance, data: Mapping[str, Any]) -> int:
+    labels, proof = _fields("tree", data, "labels", "proof")
+    _integer("tree", "labels", labels, 0)
+    if not isinstance(proof, Mapping):
+        raise CertificateRefused(f"tree: proof is {type(proof).__name__}, not a mapping")
+    rounds = int(inst.arrival.max()) + int(inst.output.sum())
+    if inst.n > REPLAY_REQUESTS or rounds > REPLAY_ROUNDS:
+        raise CertificateRefused(f"tree: proofs of {inst.n} requests over {rounds} rounds are not replayed")
+    try:
+        visited = replay(inst, proof, labels)
+    except (KvratioError, LookupError, TypeError, ValueError, AttributeError) as fault:
+        raise CertificateRefused(f"tree: {fault}") from fault
+    if visited != labels:
+        raise CertificateRefused(f"tree: labels is {labels}, the replay visits {visited}")
+    return _integer("tree", "lower", proof["lower"])
+
+
+def _profile(inst: Instance, data: Mapping[str, Any]) -> int:
+    denominator, states, prices, numerator = _fields("profile", data, "denominator", "states", "prices", "numerator")
+    try:
+        value = profile_numerator(inst, denominator, states, prices)
+    except BadPrices as fault:
+        raise CertificateRefused(f"profile: {fault}") from fault
+    if _integer("profile", "numerator", numerator) != value:
+        raise CertificateRefused(f"profile: the value claimed is {numerator} / {denominator}, recomputed {value}")
+    return -(-value // denominator)
+
+
+def _parts(inst: Instance, data: Mapping[str, Any]) -> int:
+    (parts,) = _fields("parts", data, "parts")
+    if not isinstance(parts, list) or not all(
+        isinstance(p, Mapping) and set(p) == {"from", "kind", "data"} for p in parts
+    ):
+        raise CertificateRefused("parts: parts is not a list of {from, kind, data}")
+    cuts = [_integer("parts", "from", part["from"], 0) for part in parts]
+    if any(x >= y for x, y in itertools.pairwise(cuts)) or not cuts or cuts[0] > int(inst.arrival.min()):
+        raise CertificateRefused("parts: from does not ascend, or leaves the first request out")
+    total = 0
+    for part, cut, stop in zip(parts, cuts, [*cuts[1:], int(inst.arrival.max()) + 1], strict=True):
+        # A part alone is easier than as a part of everything, so the bounds add up whatever the cuts are.
+        index = np.flatnonzero((inst.arrival >= cut) & (inst.arrival < stop))
+        if (
+            len(index) == 0
+            or not isinstance(part["data"], Mapping)
+            or part["kind"] not in ("dual", "lp", "tree", "profile", *CLOSED_FORMS)
+        ):
+            raise CertificateRefused(f"parts: the part from {cut} has no requests, or no certificate of a lower bound")
+        alone = Instance(inst.prompt[index], inst.output[index], inst.memory, inst.arrival[index] - cut)
+        total += _value(alone, part["kind"], part["data"])[1] + cut * len(index)
+    return total
+
+
 def seal(data: Mapping[str, Any]) -> str:
     """Return the sha256 over all other fields of a solver's word, so that a change of one shows."""
     rest = {key: value for key, value in data.items() if key != "seal"}
@@ -228,8 +290,9 @@ def _solver(inst: Instance, data: Mapping[str, Any]) -> int:
         raise CertificateRefused("solver: the word is about another instance")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise CertificateRefused(f"solver: bound is {value!r}, not a number")
-    if _integer("solver", "lower", lower) != math.ceil(value - TOLERANCE):
-        raise CertificateRefused(f"solver: lower is {lower}, the bound {value} gives {math.ceil(value - TOLERANCE)}")
+    least = math.ceil(value if isinstance(value, int) else value - max(TOLERANCE, RELATIVE * abs(value)))
+    if _integer("solver", "lower", lower) != least:
+        raise CertificateRefused(f"solver: lower is {lower}, the bound {value} gives {least}")
     if cost is not None and lower > _integer("solver", "cost", cost):
         raise CertificateRefused(f"solver: lower {lower} is above the cost {cost} of its own schedule")
     if status not in ("optimal", "feasible", "stopped") or (status == "optimal" and lower != cost):

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from algos.engine import bitset, queue
-from algos.serving import books
+from algos.serving import books, queues
 from algos.serving.state import AGAIN, HOOK_TYPE, TRUTH_TYPE, VIEW_TYPE
 from algos.serving.ticks import count, elapsed, leap
 from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
@@ -68,8 +68,10 @@ def _decide(hook, v, t):
     s = v.st[0]
     while True:
         s.decision += 1
-        books.bring_back(v, t)
+        if s.out > 0:
+            books.bring_back(v, t)
         s.prefills, s.decodes, s.all_decode, s.heed, s.victims = 0, 0, 0, 1, 0
+        queues.stay(v)
         patience = hook(v)
         for k in range(s.victims):
             books.evict_now(v, t, v.victims[k])
@@ -113,7 +115,10 @@ def _iterate(v, t, cut):
         books.finish_tick(v, t)
         books.complete_due(v, t)
     books.finish_prefills(v, t)
-    books.finish_decodes(v, t)
+    if s.queued:
+        books.finish_stages(v, t)
+    else:
+        books.finish_decodes(v, t)
     return True
 
 

@@ -8,7 +8,7 @@ from algos.engine import bitset, queue
 from algos.serving import gaps, queues
 from algos.serving.actions import depart, enter, footprint, rounded, stage
 from algos.serving.state import DECODING, DONE, ELSEWHERE, OUT, PREFILLING, RECOMPUTE, SWAP, WAITING
-from kvratio.problem.compiled import inlined
+from kvratio.problem.compiled import UNCOUNTED, compiled, inlined
 
 
 # -- the waiting queue ----------------------------------------------------------------------------------------------
@@ -47,18 +47,16 @@ def arrive(v, t):
 # -- decoding -------------------------------------------------------------------------------------------------------
 @inlined
 def start_decoding(v, t, i, first):
-    """Let resident i decode from stage ``first`` on; its footprint is counted here."""
+    """Let resident i decode from stage ``first`` on; its footprint is counted here, its queue is the caller's."""
     s = v.st[0]
     r = v.req[i]
     r.status = DECODING
     r.offset = first - s.tick
     r.joined = s.tick
-    r.survivor = 0
-    if s.queued:
-        queues.append(v, i)
-    elif s.together:
+    r.survivor = v.queue[queues.row_of(v, i)].entry if s.queued else 0
+    if s.together:
         _tick_along(v, t, i, first)
-    else:
+    elif not s.queued:
         bitset.insert(v.decoding, i)
     s.used += footprint(v, i)
 
@@ -130,7 +128,7 @@ def token(v, t, i):
     q.last_token = now
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def complete(v, t, i):
     """Let request i, which has run its last pass, go."""
     s = v.st[0]
@@ -145,7 +143,7 @@ def complete(v, t, i):
 
 
 # -- eviction -------------------------------------------------------------------------------------------------------
-@inlined
+@compiled(**UNCOUNTED)
 def evict_now(v, t, i):
     """Take the memory of resident i; what it loses depends on the eviction rule."""
     s = v.st[0]
@@ -189,7 +187,7 @@ def relieve(v, t):
         evict_now(v, t, s.newest)
 
 
-@inlined
+@compiled(**UNCOUNTED)
 def bring_back(v, t):
     """Let swapped-out requests return, oldest first, until one does not fit."""
     s = v.st[0]
@@ -203,6 +201,8 @@ def bring_back(v, t):
         enter(v, i)
         before = s.used
         start_decoding(v, t, i, r.kept + 1)
+        if s.queued:
+            queues.append(v, i)
         r.kept = 0
         s.moved += s.used - before
         s.moved_total += s.used - before
@@ -228,11 +228,18 @@ def finish_prefills(v, t):
         bitset.discard(v.prefilling, i)
         s.used -= footprint(v, i)
         start_decoding(v, t, i, r.kept + 1)
+        if s.queued and not queues.moves_whole(v, i):
+            queues.append(v, i)
+    if s.queued:
+        # Each of these is put first in its queue: the last of the batch begins.
+        for k in range(s.prefills - 1, -1, -1):
+            if queues.moves_whole(v, v.batch[k]):
+                queues.join(v, v.batch[k])
 
 
 @inlined
 def finish_decodes(v, t):
-    """Move every request that was chosen to decode by one stage."""
+    """Move every request that was chosen to decode, one by one, by a stage."""
     s = v.st[0]
     for k in range(s.decodes):
         i = v.chosen[k]
@@ -240,14 +247,61 @@ def finish_decodes(v, t):
         token(v, t, i)
         if r.offset == t.req[i].output:
             complete(v, t, i)
-            continue
-        before = footprint(v, i)
-        if s.queued:
-            queues.move_on(v, i)
         else:
+            s.used -= footprint(v, i)
             r.offset += 1
-        s.used += footprint(v, i) - before
+            s.used += footprint(v, i)
     s.emitted += s.decodes
+
+
+@inlined
+def finish_stages(v, t):
+    """Move every request that was chosen to decode to the queue of its next stage.
+
+    A whole interior moves by a turn of its ring. Who enters it from a boundary does so after that.
+    """
+    s = v.st[0]
+    entering = 0
+    for k in range(s.decodes):
+        i = v.chosen[k]
+        r = v.req[i]
+        token(v, t, i)
+        if r.offset == t.req[i].output:
+            complete(v, t, i)
+            continue
+        row = queues.row_of(v, i)
+        g = v.group[v.queue[row].group]
+        if row == g.first and row + 1 < g.stop:
+            v.chosen[entering] = i
+            entering += 1
+        elif g.whole == 1 and row + 1 < g.stop:
+            used = rounded(v, r.prompt + r.offset)
+            r.offset += 1
+            s.used += rounded(v, r.prompt + r.offset) - used
+        else:
+            used = footprint(v, i)
+            queues.move_on(v, i)
+            s.used += footprint(v, i) - used
+    s.emitted += s.decodes
+    _leave_entries(v, entering)
+
+
+@inlined
+def _leave_entries(v, entering):
+    """Turn the rings; let the first ``entering`` of the chosen go from the boundary into the interior."""
+    s = v.st[0]
+    if entering == 0:
+        queues.turn_rings(v)
+        return
+    for k in range(entering):
+        queues.remove(v, v.chosen[k])
+    queues.turn_rings(v)
+    for k in range(entering):
+        i = v.chosen[k]
+        s.used -= footprint(v, i)
+        v.req[i].offset += 1
+        queues.append(v, i)
+        s.used += footprint(v, i)
 
 
 @inlined

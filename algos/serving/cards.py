@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -148,5 +149,6 @@ class ServingCard:
 
     @property
     def identity(self) -> str:
-        """Hash of the policy's source and of all it calls; part of every stored result's key."""
-        return source_hash(self.decide.__module__)[:16]
+        """Hash of the source of the policy, of all it calls, and of the engine; part of every stored result's key."""
+        both = source_hash(self.decide.__module__) + source_hash("algos.serving.machine")
+        return hashlib.sha256(both.encode()).hexdigest()[:16]

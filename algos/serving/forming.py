@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from algos.engine import bitset
+from algos.serving import queues
 from algos.serving.actions import admit, decode, evict, footprint, need, survive
 from algos.serving.state import AGAIN, NEVER
 from kvratio.problem.compiled import inlined
@@ -31,7 +32,43 @@ def propose(v, first_rank, count):
 
 
 @inlined
-def decode_queues(v, first, stop, count):
+def decode_entry(v, first, count):
+    """Let the first ``count`` survivors at a boundary decode."""
+    i = v.queue[first].head
+    for _ in range(min(count, v.queue[first].count)):
+        decode(v, i)
+        i = v.req[i].behind
+
+
+@inlined
+def decode_interior(v, k, count):
+    """Let the first ``count`` of every queue in the interior of a group decode; `NEVER` means all."""
+    g = v.group[k]
+    last = g.stop - 1
+    if count < NEVER and g.over > 0:
+        _decode_queues(v, g.first + 1, g.stop, count)
+        return
+    if last == g.first:
+        return
+    g.whole = 1
+    s = v.st[0]
+    # Rows of a type begin at stage 0 of its own, those of segments at that of all.
+    last_stage = last - g.first if s.grouped else last
+    i = g.member
+    while i >= 0:
+        if v.req[i].offset != last_stage:
+            v.chosen[s.decodes] = i
+            s.decodes += 1
+        i = v.req[i].right
+    # These go on to the next group, in their order.
+    i = v.queue[queues.slot(v, last, 0)].head
+    while i >= 0:
+        decode(v, i)
+        i = v.req[i].behind
+
+
+@inlined
+def _decode_queues(v, first, stop, count):
     """Let the first ``count`` of every queue in first .. stop-1 decode."""
     size = len(v.queue)
     at = bitset.following(v.ready, first, size)

@@ -96,6 +96,6 @@ def _whole(name: str, value: Any, unit: str) -> int:
 
 
 def _cut(cut: Any) -> float:
-    if isinstance(cut, (bool, str)) or not isinstance(cut, (int, float, np.number)) or not cut > 0:
-        raise BadParameter(f"simulate: cut is {cut!r}: give seconds > 0, or None to run to the end")
+    if isinstance(cut, (bool, str)) or not isinstance(cut, (int, float, np.number)) or not 0 < cut < math.inf:
+        raise BadParameter(f"simulate: cut is {cut!r}: give finite seconds > 0, or None to run to the end")
     return float(cut)

@@ -30,24 +30,26 @@ def _whole(names: str) -> np.dtype[Any]:
     return np.dtype([(name, "<i8") for name in names.split()])
 
 
+#: what every pass touches comes first
 REQUEST = _whole(
     "prompt "  # l
-    "estimate "  # predicted output, clamped to what fits; -1 unless the policy is told
     "kind "  # index into the mix; 0 unless the policy is told
-    "rank "  # position in the policy's static order
     "status "
-    "kept "  # tokens kept through an eviction, g
     "offset "  # decoding: stage of the next pass minus the tick
+    "survivor "  # 1 in a boundary queue: no slot for its next token yet
+    "ahead "  # the queue of its stage
+    "behind "
+    "left "  # the interior of its group, in no order
+    "right "
+    "kept "  # tokens kept through an eviction, g
+    "estimate "  # predicted output, clamped to what fits; -1 unless the policy is told
+    "rank "  # position in the policy's static order
     "joined "  # tick at which it began to decode
     "done "  # prompt tokens processed in this attempt
-    "survivor "  # 1 in a boundary queue: no slot for its next token yet
     "admission "  # number of the decision at which it became resident
     "before "  # residents by (admission, index)
     "after "
-    "ahead "  # the queue of its stage
-    "behind "
-    "a "  # two numbers of the policy's own, 0 at first
-    "b"
+    "a"  # a number of the policy's own, 0 at first
 )
 
 STATE = _whole(
@@ -99,15 +101,18 @@ STATE = _whole(
 #: a queue of requests that wait for the same pass
 QUEUE = _whole("head tail count group entry")
 #: a type (WAIT) or a segment (Nested WAIT): stages first .. stop-1 of the queues
-GROUP = _whole("bound first stop interior turn width unfinished first_rank stop_rank")
+#: ``member`` is one of the interior, ``over`` counts its queues longer than ``bound``, ``shift`` the turns of its ring,
+#: and ``whole`` says that it turns after this iteration
+GROUP = _whole("bound first stop width first_rank unfinished turn interior over member shift whole")
 
 CLOCK = np.dtype([(name, "<f8") for name in ("base", "now", "busy", "token_seconds", "ticked")])
-#: what the engine alone knows of a request. ``prefill`` and ``token`` are first times ever, ``last_prefill`` and
-#: ``last_start`` those of the attempt; ``last_token`` the time of the newest token
+#: what the engine alone knows of a request. ``prefill`` and ``token`` are first times ever, ``attempt_prefill`` and
+#: ``attempt_token`` those of the attempt under ``restart``; ``last_token`` is the time of the newest token
 SECRET = np.dtype(
-    [(name, "<f8") for name in ("arrival", "admitted", "prefill", "attempt_prefill", "token", "attempt_token")]
-    + [(name, "<f8") for name in ("last_token", "gap", "completion")]
-    + [(name, "<i8") for name in ("output", "evictions", "refused")]
+    [("output", "<i8")]
+    + [(name, "<f8") for name in ("last_token", "gap", "arrival", "admitted", "prefill", "attempt_prefill", "token")]
+    + [(name, "<f8") for name in ("attempt_token", "completion")]
+    + [(name, "<i8") for name in ("evictions", "refused")]
 )
 
 

@@ -30,6 +30,7 @@ def make_view(card: ServingCard, case: Case, settings: Mapping[str, Any], layout
     groups = np.zeros(len(layout.groups) if layout else 0, GROUP)
     if layout:
         queues["head"], queues["tail"] = -1, -1
+        groups["member"] = -1
         queues["entry"], queues["group"] = layout.entry, layout.group
         for row, group in zip(groups, layout.groups, strict=True):
             for name, value in group.items():

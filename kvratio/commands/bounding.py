@@ -38,12 +38,15 @@ def bound(
     import lowerbounds
     from kvratio.commands.output import console, print_json
     from kvratio.suite.naming import parse_name
+    from kvratio.suite.progress import IntervalBar
     from kvratio.suite.source import open_source
 
     options = parse_name(f"bound:{','.join(option)}")[1] if option else {}
     inst = open_source(source, seed=instance_seed, memory=memory)
-    with Console(stderr=True).status(f"{method} on {inst.n} requests, for at most about {time_limit:g} s"):
-        found = lowerbounds.bound(inst, method, objective=objective.value, time_limit=time_limit, **options)
+    with IntervalBar(f"{method}, {inst.n} requests", time_limit, Console(stderr=True)) as bar:
+        found = lowerbounds.bound(
+            inst, method, objective=objective.value, time_limit=time_limit, progress=bar.update, **options
+        )
         found.verify()
     if save is not None:
         found.save(save)

@@ -11,11 +11,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress_bar import ProgressBar
 
 
 class Reporter(Protocol):
@@ -128,3 +130,50 @@ def reporter(wanted: bool) -> Reporter:
     if not wanted:
         return Silent()
     return Bars(Console(stderr=True)) if sys.stderr.isatty() else Lines()
+
+
+class _TimeBar(BarColumn):
+    """A bar that fills as time passes, up to the task's total in seconds."""
+
+    def render(self, task: Task) -> ProgressBar:
+        """Draw the share of the time that has passed."""
+        elapsed = task.finished_time if task.finished_time is not None else task.elapsed
+        return ProgressBar(total=task.total or 1.0, completed=min(elapsed or 0.0, task.total or 1.0), width=32)
+
+
+class IntervalBar:
+    """Shows an interval closing while a bound is worked out: a bar of time, and both sides as they improve.
+
+    Parameters
+    ----------
+    title : str
+    seconds : float
+        The time limit.
+    console : Console
+        On a terminal the bar moves; elsewhere a line is written when a side has improved, every ten seconds at most.
+    """
+
+    def __init__(self, title: str, seconds: float, console: Console, every: float = 10.0) -> None:
+        self._console, self._every, self._title = console, every, title
+        self._begun = self._told = time.monotonic()
+        columns = (TextColumn("{task.description}"), _TimeBar(), TimeElapsedColumn(), TextColumn("{task.fields[now]}"))
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task(title, total=max(seconds, 1e-3), now="")
+
+    def __enter__(self) -> IntervalBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._progress.stop()
+
+    def update(self, lower: int | None, upper: int | None) -> None:
+        """Show where the interval stands."""
+        text = f"between {'?' if lower is None else lower} and {'?' if upper is None else upper}"
+        if lower is not None and upper is not None and lower > 0:
+            text += f", gap {upper / lower - 1:.3%}"
+        self._progress.update(self._task, now=text)
+        now = time.monotonic()
+        if self._progress.disable and now - self._told > self._every:
+            self._told = now
+            print(f"{self._title}: {text} ({now - self._begun:.0f} s)", file=sys.stderr, flush=True)

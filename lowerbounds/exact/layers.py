@@ -5,6 +5,7 @@ after t), and which of those still run in round t. ``head`` rows hold
 
     0 unplaced set (bits)   1 bound, times Q   2 sum of placed completions   3 active count + 256 * required total
     4 index of the parent   5 memory of the active in round t * 2**40 + their token-rounds up to t
+    6 largest bound known, times Q (column 1 is the bound under the prices of the sweep)   7 signature (`_signature`)
 
 and ``body`` rows the active requests, each as completion * 128 + request * 2 + justified. "Required total": a request
 that started at t without being justified demands this much memory in round t, and a completion there (rule E1).
@@ -16,7 +17,9 @@ import numpy as np
 
 from kvratio.problem.compiled import compiled
 
-HEAD = 6
+HEAD = 8
+#: parts of a layer by hash of the unplaced set; each is filled by one thread
+SHARDS = 2
 #: bound of a label that another one dominates
 DEAD = np.int64(1) << 62
 #: labels of one set that a new label is compared with; dominance is a saving, so a cap costs no truth
@@ -31,13 +34,15 @@ def _volume(prompt, age):
 
 @compiled(nogil=True)
 def expand(
-    t, head, body, low, high, limit, idle, memory, arrival, prompt, output, next_twin, offset,
+    t, head, body, low, high, base_index, limit, idle, memory, arrival, prompt, output, next_twin, offset,
     priced, budget, gain, step, out_head, out_body, result,
 ):  # fmt: skip
     """Expand labels ``low .. high - 1`` of round t into labels of round t - 1.
 
     Parameters
     ----------
+    base_index : int
+        Index of label 0 among all labels of the round.
     limit : int
         Q * threshold: labels with a larger bound are dropped.
     idle : bool
@@ -107,7 +112,7 @@ def expand(
                 if child_mask == 0 and bound <= limit:
                     if result[2] < 0 or child_cost < result[2]:
                         result[2] = child_cost
-                        result[3] = p
+                        result[3] = base_index + p
                         result[4] = chosen_mask
                 elif bound <= limit:
                     for b in range(8):
@@ -165,8 +170,9 @@ def expand(
                             out_head[made, 1] = bound
                             out_head[made, 2] = child_cost
                             out_head[made, 3] = size + 256 * demand
-                            out_head[made, 4] = p
+                            out_head[made, 4] = base_index + p
                             out_head[made, 5] = (ahead << 40) + work
+                            out_head[made, 6] = max(bound, head[p, 6])
                             made += 1
                 else:
                     result[5] += 1
@@ -218,12 +224,36 @@ def expand(
 
 
 @compiled
+def _signature(t, count, body, prompt, output, marks, shift):
+    """Pack the memory of the active in rounds t - marks[0..7], shifted right to 7 bits, into one number."""
+    packed = np.int64(0)
+    for i in range(8):
+        used = np.int64(0)
+        for k in range(count):
+            j = (body[k] >> 1) & 63
+            age = output[j] - ((body[k] >> 7) - t) - marks[i]
+            if age > 0:
+                used += prompt[j] + age
+        packed = (packed << 8) | (used >> shift)
+    return packed
+
+
+@compiled
+def _surely_not_below(head_a, head_b):
+    """Whether memory now, token-rounds or signature show that a's memory exceeds b's in some round."""
+    low = (np.int64(1) << 40) - 1
+    # The top bit of each byte of the difference survives exactly where the byte of b is at least that of a.
+    guard = np.int64(-9187201950435737472)
+    return (
+        head_a[5] >> 40 > head_b[5] >> 40
+        or head_a[5] & low > head_b[5] & low
+        or ((head_b[7] | guard) - head_a[7]) & guard != guard
+    )
+
+
+@compiled
 def _below(t, head_a, body_a, head_b, body_b, prompt, output):
     """Whether a's memory is at most b's in every round up to t (the difference is linear between ages)."""
-    if head_a[5] >> 40 > head_b[5] >> 40:
-        return False
-    if head_a[5] & ((np.int64(1) << 40) - 1) > head_b[5] & ((np.int64(1) << 40) - 1):
-        return False
     count_a = head_a[3] & 255
     count_b = head_b[3] & 255
     for k in range(count_a + count_b):
@@ -259,17 +289,30 @@ def hash_set(mask):
     return (x >> 20) & np.int64(0x7FFFFFFFFFF)
 
 
+@compiled
+def shard_of(mask):
+    """Return the part of a layer that holds labels of this unplaced set."""
+    return (hash_set(mask) >> 42) & (SHARDS - 1)
+
+
 @compiled(nogil=True)
-def insert(t, new_head, new_body, low, high, head, body, size, table, chain, prompt, output, stats):
-    """Add labels of round t to the layer unless one of equal set is at least as good (rule E4); return the new size.
+def insert(
+    t, new_head, new_body, made, shard, head, body, size, table, chain, prompt, output, marks, shift, stats
+):  # fmt: skip
+    """Add labels of round t to a shard unless one of equal set is at least as good (rule E4); return the new size.
 
     ``table`` (a power of two of slots, -1 empty) starts chains of labels of equal hash; ``chain`` links them. The
-    caller guarantees room for all of them. Labels that a new one dominates get the bound `DEAD`.
+    caller guarantees room for all of them. Labels that a new one dominates get the bound `DEAD`. ``marks`` and
+    ``shift`` are those of `_signature`.
     """
     slots = len(table) - 1
-    for q in range(low, high):
+    for q in range(made):
         mask = new_head[q, 0]
-        slot = hash_set(mask) & slots
+        mixed = hash_set(mask)
+        if (mixed >> 42) & (SHARDS - 1) != shard:
+            continue
+        new_head[q, 7] = _signature(t, new_head[q, 3] & 255, new_body[q], prompt, output, marks, shift)
+        slot = mixed & slots
         k = table[slot]
         before = np.int64(-1)
         compared = 0
@@ -277,8 +320,10 @@ def insert(t, new_head, new_body, low, high, head, body, size, table, chain, pro
         while k >= 0 and compared < COMPARE:
             if head[k, 0] == mask:
                 compared += 1
-                if head[k, 2] <= new_head[q, 2] and _below(
-                    t, head[k], body[k], new_head[q], new_body[q], prompt, output
+                if (
+                    head[k, 2] <= new_head[q, 2]
+                    and not _surely_not_below(head[k], new_head[q])
+                    and _below(t, head[k], body[k], new_head[q], new_body[q], prompt, output)
                 ):
                     dominated = True
                     # What dominates once tends to dominate again: bring it to the front.
@@ -287,8 +332,10 @@ def insert(t, new_head, new_body, low, high, head, body, size, table, chain, pro
                         chain[k] = table[slot]
                         table[slot] = k
                     break
-                if head[k, 2] >= new_head[q, 2] and _below(
-                    t, new_head[q], new_body[q], head[k], body[k], prompt, output
+                if (
+                    head[k, 2] >= new_head[q, 2]
+                    and not _surely_not_below(new_head[q], head[k])
+                    and _below(t, new_head[q], new_body[q], head[k], body[k], prompt, output)
                 ):
                     head[k, 1] = DEAD
                     stats[1] += 1
@@ -311,7 +358,7 @@ def insert(t, new_head, new_body, low, high, head, body, size, table, chain, pro
     return size
 
 
-@compiled
+@compiled(nogil=True)
 def rehash(head, size, table, chain):
     """Enter the live labels of a layer into an empty table."""
     slots = len(table) - 1
@@ -322,7 +369,7 @@ def rehash(head, size, table, chain):
             table[slot] = k
 
 
-@compiled
+@compiled(nogil=True)
 def compress(head, body, size):
     """Move the live labels to the front, in order; return how many there are."""
     kept = 0

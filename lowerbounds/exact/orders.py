@@ -6,6 +6,9 @@ search do the rest.
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +18,17 @@ from kvratio.problem.seeds import stream
 
 IntArray = npt.NDArray[np.int64]
 
+#: independent annealings, each in its own thread
+CHAINS = 2
+#: share of moves to a near place, and the mean distance of those
+NEAR, DISTANCE = 0.7, 5.0
+#: mean loss accepted at first, as a share of the mean completion
+HEAT = 0.03
+#: orders x rounds tried between two looks at the clock
+BLOCK = 10_000_000
 
-@compiled
+
+@compiled(nogil=True)
 def _decode(order, arrival, prompt, output, free, memory, starts):
     """Place requests in order at their earliest feasible starts; return the total completion time.
 
@@ -44,14 +56,15 @@ def _decode(order, arrival, prompt, output, free, memory, starts):
     return total
 
 
-@compiled
-def _anneal(order, arrival, prompt, output, rounds, memory, moves, heat, best_starts):
-    """Move moves[k, 0] of the order to place moves[k, 1], accepting a loss of up to heat[k]; return the best cost."""
+@compiled(nogil=True)
+def _anneal(order, arrival, prompt, output, rounds, memory, moves, heat, best, best_starts):
+    """Move moves[k, 0] of the order to place moves[k, 1], accepting a loss of up to heat[k].
+
+    Returns the least of ``best`` and the costs found; fills ``best_starts`` when one is below ``best``.
+    """
     free = np.empty(rounds, np.int64)
     starts = np.empty(len(order), np.int64)
     cost = _decode(order, arrival, prompt, output, free, memory, starts)
-    best = cost
-    best_starts[:] = starts
     trial = order.copy()
     for k in range(len(moves)):
         source, target = moves[k, 0], moves[k, 1]
@@ -71,7 +84,7 @@ def _anneal(order, arrival, prompt, output, rounds, memory, moves, heat, best_st
     return best
 
 
-def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int) -> tuple[int, IntArray]:
+def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int, deadline: float) -> tuple[int, IntArray]:
     """Return cost and starts of a schedule.
 
     Parameters
@@ -80,6 +93,8 @@ def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int) -> t
         Requests to place, over all orders tried after the first four.
     rounds_limit : int
         When a serial schedule needs more rounds than this, requests run one after another: no table of rounds is made.
+    deadline : float
+        Time on the monotonic clock after which no more orders are tried.
     """
     volume, peak = inst.volume, inst.peak
     serial = int(inst.arrival.max()) + int(inst.output.sum())
@@ -93,17 +108,38 @@ def first_schedule(inst: Instance, seed: int, work: int, rounds_limit: int) -> t
         cost = _decode(order, inst.arrival, inst.prompt, inst.output, free, inst.memory, starts)
         tried.append((int(cost), len(tried), order, starts.copy()))
     cost, _, order, starts = min(tried, key=lambda entry: entry[:2])
-    steps = work // inst.n
+    steps = work // (CHAINS * inst.n)
     if inst.n > 1 and steps:
-        rng = stream("exact search orders", seed)
-        moves = rng.integers(0, inst.n, (steps, 2))
-        # Exponential losses, cooling linearly from 1 % of the mean cost per request.
-        heat = rng.exponential(1.0, steps) * np.linspace(1.0, 0.0, steps) * cost / inst.n * 0.1
-        found = np.empty(inst.n, np.int64)
-        best = _anneal(order, inst.arrival, inst.prompt, inst.output, serial, inst.memory, moves, heat, found)
-        if best < cost:
-            cost, starts = int(best), found
+        with ThreadPoolExecutor(CHAINS) as pool:
+            chains = [pool.submit(_chain, inst, order, cost, serial, steps, deadline, (seed, k)) for k in range(CHAINS)]
+            found = [chain.result() for chain in chains]
+        cost, starts = min([(cost, starts), *found], key=lambda entry: entry[0])
     return cost, starts
+
+
+def _chain(
+    inst: Instance, order: IntArray, cost: int, rounds: int, steps: int, deadline: float, names: tuple[int, ...]
+) -> tuple[int, IntArray]:
+    """Anneal from an order of a given cost; ``names`` choose the random numbers."""
+    rng = stream("exact search orders", *names)
+    moves = rng.integers(0, inst.n, (steps, 2))
+    near = rng.random(steps) < NEAR
+    jump = rng.geometric(1.0 / DISTANCE, steps) * rng.choice(np.array([-1, 1]), steps)
+    moves[near, 1] = np.clip(moves[near, 0] + jump[near], 0, inst.n - 1)
+    # Exponential losses, cooling linearly.
+    heat = rng.exponential(1.0, steps) * np.linspace(1.0, 0.0, steps) * cost / inst.n * HEAT
+    order, starts = order.copy(), np.empty(inst.n, np.int64)
+    # In blocks, to look at the clock between them; one number above cost makes the first block fill the starts.
+    best = cost + 1
+    size = max(1, BLOCK // rounds)
+    for low in range(0, steps, size):
+        if time.monotonic() > deadline:
+            break
+        block = slice(low, low + size)
+        best = _anneal(
+            order, inst.arrival, inst.prompt, inst.output, rounds, inst.memory, moves[block], heat[block], best, starts
+        )
+    return int(best), starts
 
 
 def _one_by_one(inst: Instance) -> tuple[int, IntArray]:

@@ -1,4 +1,4 @@
-"""Root prices: the LP with cuts, its windows, and the exact value of its rounded duals."""
+"""Root prices from the LP with cuts or from the smoothed ascent, the windows they leave, and their exact value."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kvratio.problem.errors import SolverError
+from lowerbounds.exact.ascend import Ascent, Prices, as_rows, spread_table
+from lowerbounds.exact.cores import CoreDual
 from lowerbounds.exact.jobs import Jobs
 from lowerbounds.exact.master import Master, occupancy
 from lowerbounds.exact.tables import BoolArray, PriceTable, Row, fix, tabulate
@@ -20,8 +22,10 @@ FloatArray = npt.NDArray[np.float64]
 REBUILD = 0.8
 #: LP columns from which an interior point without crossover replaces the simplex method
 INTERIOR = 12_000
-#: rounds beyond 9/8 of the makespan of a good schedule that a large LP covers
+#: rounds beyond 9/8 of the makespan of a good schedule that a large LP or an ascent covers
 MARGIN = 25
+#: halvings of the smoothing in the ascent over core rows, and steps of each
+CORE_STAGES, CORE_STEPS = 5, 60
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,77 @@ def begin(jobs: Jobs, allowed: BoolArray, memory_prices: FloatArray, threshold: 
     return _adopt(jobs, empty, rows, memory_prices[:rounds], threshold, record)
 
 
+def price_cores(
+    jobs: Jobs,
+    root: Root,
+    memory_prices: FloatArray,
+    threshold: int,
+    deadline: float,
+    makespan: int,
+    smoothing: float,
+    record: bool = False,
+) -> Root:
+    """Climb the dual of memory and core rows (`cores`) from given memory prices, and shrink the windows.
+
+    The smoothing, in rounds, is halved after each of `CORE_STAGES`. The root returned has no smaller value.
+    """
+    rounds = min(root.table.last, makespan + makespan // 8 + MARGIN)
+    dual = CoreDual(jobs, root.allowed, rounds)
+    found = dual.start(memory_prices)
+    for stage in range(CORE_STAGES):
+        found = dual.stage(found, CORE_STEPS, smoothing / 2**stage, deadline)
+    rows, prices = dual.as_rows(found.W)
+    trial = _adopt(jobs, root, rows, prices, threshold, record)
+    return trial if trial.table.value > root.table.value else root
+
+
+def effort(jobs: Jobs, root: Root, sizes: int, makespan: int) -> int:
+    """Return about how many entries one step of `ascend` touches: 10**9 take about a second."""
+    rounds = min(root.table.last, makespan + makespan // 8 + MARGIN)
+    items = root.allowed[:, : rounds + int(jobs.output.max())].sum(axis=1) @ jobs.output
+    return int(items) * (sizes + 1) * (jobs.memory + 1)
+
+
+def ascend(
+    jobs: Jobs,
+    root: Root,
+    threshold: int,
+    sizes: int,
+    deadline: float,
+    makespan: int,
+    steps: int,
+    smoothing: float,
+    record: bool = False,
+) -> Root:
+    """Climb the dual of all profile cuts from the prices of ``root`` (`ascend`), and shrink the windows.
+
+    Parameters
+    ----------
+    makespan : int
+        Of a good schedule; it limits the rounds that have prices.
+    steps : int
+        Derivatives to take; the clock only ends them early.
+    smoothing : float
+        Scale, in rounds, below which differences of costs are blurred.
+
+    Returns
+    -------
+    Root
+        Of no smaller value than the one given.
+    """
+    rounds = min(root.table.last, makespan + makespan // 8 + MARGIN)
+    most = occupancy(jobs, root.allowed)
+    ascent = Ascent(jobs, root.allowed, most, sizes, rounds)
+    W = spread_table(jobs, root.table, rounds)
+    found = ascent.stage(Prices(W, ascent.evaluate(W)), steps, smoothing, deadline)
+    rows, prices = as_rows(jobs, found.W, most, sizes, root.table.denominator)
+    # Of price 0 here, but whoever goes on from these rows may want to price memory by itself.
+    rows += [Row(t, jobs.state_memory, jobs.memory) for t in range(1, rounds + 1)]
+    prices = np.concatenate([prices, np.zeros(rounds)])
+    trial = _adopt(jobs, root, rows, prices, threshold, record)
+    return trial if trial.table.value > root.table.value else root
+
+
 def improve(
     jobs: Jobs,
     root: Root,
@@ -78,7 +153,6 @@ def improve(
     sizes: int,
     deadline: float,
     makespan: int,
-    cuts: bool = True,
     sweeps: int = 60,
     patience: float = 0.03,
     record: bool = False,
@@ -106,7 +180,7 @@ def improve(
                 columns[:, makespan + makespan // 8 + MARGIN :] = False
             master = Master(jobs, columns, jobs.copies.astype(np.float64), sizes, occupancy(jobs, root.allowed))
             others = [row for row in rows + found if row.weight is not jobs.state_memory and row.t <= master.last]
-            if cuts and not others:
+            if not others:
                 others = master.core_rows()
             master.add(master.memory_rows() + others)
         elif found:
@@ -124,7 +198,7 @@ def improve(
             master.most = occupancy(jobs, root.allowed)
         gap = threshold * Q - before
         fruitless = fruitless + 1 if root.table.value - before < patience * gap else 0
-        if not cuts or fruitless >= 3:
+        if fruitless >= 3:
             break
         found = master.violated(answer.x, deadline)
         if not found:

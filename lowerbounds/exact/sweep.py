@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from lowerbounds.exact.jobs import Jobs
-from lowerbounds.exact.layers import DEAD, HEAD, byte_steps, compress, expand, insert, rehash
+from lowerbounds.exact.layers import DEAD, HEAD, SHARDS, byte_steps, expand, insert
+from lowerbounds.exact.pool import Pool, View
+from lowerbounds.exact.reprice import Repricer
+from lowerbounds.exact.shard import Shard
 from lowerbounds.exact.tables import PriceTable
 
 IntArray = npt.NDArray[np.int64]
+BodyArray = npt.NDArray[np.int32]
 
-#: children made before they are merged into the next layer
-CHUNK = 1 << 16
+#: children that one thread makes before they are merged into the next layer
+CHUNK = 1 << 15
 #: children per label of the beam that are compared, for each chunk
 BEAM_CHILDREN = 4
+#: labels of a layer from which a second thread pays
+SHARED = 2000
 
 
 @dataclass
@@ -51,6 +59,8 @@ class Sweep:
     stopped : str
         ``done``, or the limit that ended it: ``time_limit``, ``work_limit``, ``memory``.
     layers : list of (round, labels)
+    cut : int64[5]
+        Children cut by the bound of the sweep, by E1, by volume, by dominance, by the pool.
     """
 
     lower: int
@@ -60,46 +70,193 @@ class Sweep:
     stopped: str = "done"
     layers: list[tuple[int, int]] = field(default_factory=list)
     expanded: int = 0
-    cut: IntArray = field(default_factory=lambda: np.zeros(4, np.int64))
+    cut: IntArray = field(default_factory=lambda: np.zeros(5, np.int64))
 
 
-class Layer:
-    """Labels of one round, growing, with the hash chains that find labels of equal set."""
+class _Maker:
+    """What one thread works with: its parents, its children not yet merged, its counters."""
 
-    def __init__(self, width: int, capacity: int = 1 << 12) -> None:
-        self.head = np.empty((capacity, HEAD), np.int64)
-        self.body = np.empty((capacity, width), np.int32)
-        self.chain = np.empty(capacity, np.int64)
-        self.table = np.full(2 * capacity, -1, np.int64)
-        self.size = 0
+    def __init__(self, width: int) -> None:
+        self.head = np.empty((CHUNK, HEAD), np.int64)
+        self.body = np.empty((CHUNK, width), np.int32)
+        self.counts = np.zeros(8, np.int64)
+        self.merged = np.zeros(2, np.int64)
+        self.hits = np.zeros(0, np.int64)
+        self.low = self.made = self.screened = 0
+        #: least bound of a label that a beam left out
+        self.dropped = int(DEAD)
 
-    @property
-    def bytes(self) -> int:
-        """Memory taken by the arrays."""
-        return self.head.nbytes + self.body.nbytes + self.chain.nbytes + self.table.nbytes
 
-    def reserve(self, more: int) -> None:
-        """Make room for ``more`` labels."""
-        capacity = len(self.head)
-        if self.size + more <= capacity:
+class _Search:
+    """One sweep: see `sweep`."""
+
+    def __init__(
+        self, jobs: Jobs, table: PriceTable, threshold: int, width: int, limits: Limits, beam: int | None,
+        repricer: Repricer | None, threads: ThreadPoolExecutor | None,
+    ) -> None:  # fmt: skip
+        self.jobs, self.table, self.width, self.limits, self.beam = jobs, table, width, limits, beam
+        self.limit = np.int64(threshold * table.denominator)
+        self.repricer, self.threads = repricer, threads
+        self.pool: Pool | None = None if repricer is None else repricer.pool
+        self.makers = [_Maker(width) for _ in range(SHARDS)]
+        self.result = Sweep(threshold + 1, True)
+        self.history: dict[int, tuple[IntArray, BodyArray]] = {}
+        self.history_bytes = 0
+        self.dropped = int(DEAD)
+        self.found: tuple[int, int, int, int] | None = None
+        # Ages of all requests, cut into eight equal parts: where profiles are compared first.
+        ages = np.concatenate([np.arange(o) for o in jobs.output.tolist()])
+        self.marks = np.quantile(ages, (np.arange(8) + 0.5) / 8).astype(np.int64)
+        self.shift = max(0, int(jobs.memory).bit_length() - 7)
+
+    def run(self) -> Sweep:
+        """Go through the layers."""
+        jobs, table, result = self.jobs, self.table, self.result
+        layer = [Shard(self.width, 1) for _ in range(SHARDS)]
+        layer[0].head[0] = ((1 << jobs.n) - 1 if jobs.n < 64 else -1, table.value, 0, 0, -1, 0, table.value, 0)
+        layer[0].size = 1 if table.value <= self.limit else 0
+        for t in range(table.last, 0, -1):
+            size = sum(shard.size for shard in layer)
+            if size == 0:
+                break
+            result.layers.append((t, size))
+            self.remember(t, layer)
+            layer = self.step(t, layer)
+            if result.stopped != "done":
+                break
+        self.dropped = min(self.dropped, *(maker.dropped for maker in self.makers))
+        result.complete = self.dropped == DEAD
+        if self.dropped != DEAD:
+            result.lower = min(result.lower, -(-self.dropped // table.denominator))
+        if self.found is not None:
+            result.cost, result.starts = self.found[0], trace(jobs, self.history, self.found)
+            result.lower = min(result.lower, result.cost)
+        return result
+
+    def remember(self, t: int, layer: list[Shard]) -> None:
+        """Keep what `trace` needs of a layer."""
+        sets = np.concatenate([shard.head[: shard.size, 0] for shard in layer])
+        parents = np.concatenate([shard.head[: shard.size, 4] for shard in layer]).astype(np.int32)
+        self.history[t] = (sets, parents)
+        self.history_bytes += sets.nbytes + parents.nbytes
+
+    def both(self, work: Callable[[int], None], size: int) -> None:
+        """Do the work of every shard, on two threads if there is enough of it."""
+        if self.threads is None or size < SHARED:
+            for s in range(SHARDS):
+                work(s)
             return
-        capacity = max(2 * capacity, self.size + more)
-        for name in ("head", "body"):
-            old = getattr(self, name)
-            new = np.empty((capacity, old.shape[1]), old.dtype)
-            new[: self.size] = old[: self.size]
-            setattr(self, name, new)
-        slots = len(self.table)
-        while slots < 2 * capacity:
-            slots *= 2
-        self.chain = np.empty(capacity, np.int64)
-        self.table = np.full(slots, -1, np.int64)
-        rehash(self.head, self.size, self.table, self.chain)
+        others = [self.threads.submit(work, s) for s in range(1, SHARDS)]
+        work(0)
+        for other in others:
+            other.result()
 
-    def finish(self) -> None:
-        """Drop dominated labels and the chains."""
-        self.size = int(compress(self.head, self.body, self.size))
-        self.chain, self.table = np.empty(0, np.int64), np.empty(0, np.int64)
+    def step(self, t: int, layer: list[Shard]) -> list[Shard]:
+        """Return the layer of round t - 1."""
+        limits, result = self.limits, self.result
+        child = [Shard(self.width) for _ in range(SHARDS)]
+        size = sum(shard.size for shard in layer)
+        gain = self.table.reduced[:, t] - self.table.best[:, t]
+        steps = byte_steps(self.table.best, t)
+        view = self.pool.view(t - 1) if self.pool is not None and len(self.pool) else None
+        for maker in self.makers:
+            maker.counts[:] = 0
+            maker.counts[2] = -1
+            maker.merged[:] = 0
+            maker.hits = np.zeros(0 if self.pool is None else len(self.pool), np.int64)
+            maker.low = maker.screened = 0
+        while any(maker.low < shard.size for maker, shard in zip(self.makers, layer, strict=True)):
+            before = sum(maker.low for maker in self.makers)
+            self.both(lambda s: self.make(t, layer, s, gain, steps, view), size)
+            self.both(lambda s: self.merge(t - 1, child[s], s), size)
+            done = sum(maker.low for maker in self.makers) - before
+            limits.expanded += done
+            result.expanded += done
+            result.stopped = limits.reached() or "done"
+            taken = sum(shard.bytes for shard in layer + child) + self.history_bytes
+            taken += 0 if self.pool is None else self.pool.bytes
+            if self.beam is None and result.stopped == "done" and taken > limits.memory:
+                result.stopped = "memory"
+            if result.stopped != "done":
+                break
+        for maker in self.makers:
+            counts = maker.counts
+            if counts[2] >= 0 and (self.found is None or counts[2] < self.found[0]):
+                self.found = (int(counts[2]), t, int(counts[3]), int(counts[4]))
+            result.cut += (counts[5], counts[6], counts[7], maker.merged.sum(), maker.screened)
+            if self.pool is not None:
+                self.pool.hits += maker.hits
+        self.both(lambda s: child[s].finish(), size)
+        if result.stopped != "done":
+            left = [shard.bounds[maker.low :] for maker, shard in zip(self.makers, layer, strict=True)]
+            for bounds in left + [shard.bounds for shard in child]:
+                self.dropped = min(self.dropped, int(bounds.min(initial=DEAD)))
+            return child
+        if self.repricer is not None:
+            self.repricer.reprice(t - 1, child, int(self.limit))
+        if self.beam is not None:
+            self.narrow(child, self.beam)
+        return child
+
+    def make(self, t: int, layer: list[Shard], s: int, gain: IntArray, steps: IntArray, view: View | None) -> None:
+        """Expand labels of shard s until the chunk is full, and drop children by the pool."""
+        jobs, table, maker, shard = self.jobs, self.table, self.makers[s], layer[s]
+        first = sum(layer[k].size for k in range(s))
+        idle = t <= int(jobs.arrival.max())
+        maker.made = 0
+        while maker.low < shard.size:
+            expand(
+                t, shard.head, shard.body, maker.low, shard.size, first, self.limit, idle, jobs.memory, jobs.arrival,
+                jobs.prompt, jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, steps,
+                maker.head, maker.body, maker.counts,
+            )  # fmt: skip
+            made, after = int(maker.counts[0]), int(maker.counts[1])
+            if made < 0:
+                raise AssertionError("a label has more active requests than can be active")
+            if made or after > maker.low:
+                maker.made, maker.low = made, after
+                break
+            # One label has more children than a chunk holds.
+            maker.head = np.empty((2 * len(maker.head), HEAD), np.int64)
+            maker.body = np.empty((len(maker.head), self.width), np.int32)
+        if view is not None and self.pool is not None and maker.made:
+            before = maker.made
+            maker.made = self.pool.screen(
+                t - 1, view, maker.head, maker.body, before, int(self.limit), maker.hits, drop=True
+            )
+            maker.screened += before - maker.made
+        if self.beam is not None and maker.made > BEAM_CHILDREN * self.beam:
+            # Most of these would be dropped at the end of the layer; comparing them all is what costs time.
+            most = BEAM_CHILDREN * self.beam
+            order = np.argpartition(maker.head[: maker.made, 6], most)
+            maker.dropped = min(maker.dropped, int(maker.head[order[most], 6]))
+            keep = np.sort(order[:most])
+            maker.made = most
+            maker.head[:most], maker.body[:most] = maker.head[keep], maker.body[keep]
+
+    def merge(self, t: int, child: Shard, s: int) -> None:
+        """Insert the children of both makers whose sets belong to shard s."""
+        jobs = self.jobs
+        for maker in self.makers:
+            child.reserve(maker.made)
+            child.size = insert(
+                t, maker.head, maker.body, maker.made, s, child.head, child.body, child.size, child.table, child.chain,
+                jobs.prompt, jobs.output, self.marks, self.shift, self.makers[s].merged,
+            )  # fmt: skip
+
+    def narrow(self, layer: list[Shard], beam: int) -> None:
+        """Keep the labels of least bound."""
+        bounds = np.concatenate([shard.bounds for shard in layer])
+        if len(bounds) <= beam:
+            return
+        order = np.argsort(bounds, kind="stable")
+        self.dropped = min(self.dropped, int(bounds[order[beam]]))
+        keep = np.sort(order[:beam])
+        first = 0
+        for shard in layer:
+            last = first + shard.size
+            shard.select(keep[(keep >= first) & (keep < last)] - first)
+            first = last
 
 
 def sweep(
@@ -109,8 +266,17 @@ def sweep(
     width: int,
     limits: Limits,
     beam: int | None = None,
+    repricer: Repricer | None = None,
+    threads: ThreadPoolExecutor | None = None,
 ) -> Sweep:
     """Search for schedules of cost <= threshold; with ``beam`` keep only that many labels of least bound per layer.
+
+    Parameters
+    ----------
+    repricer : Repricer, optional
+        Finds price vectors for the labels of a layer; its pool bounds every child.
+    threads : ThreadPoolExecutor, optional
+        One thread that works beside the caller's. The result does not depend on it.
 
     Returns
     -------
@@ -118,92 +284,7 @@ def sweep(
         ``lower`` is threshold + 1 when nothing is left; the cost of the cheapest schedule found by a complete sweep;
         else the least bound among labels that were not expanded.
     """
-    Q = table.denominator
-    limit = np.int64(threshold * Q)
-    last_arrival = int(jobs.arrival.max())
-    layer = Layer(width, 1)
-    layer.head[0] = ((1 << jobs.n) - 1 if jobs.n < 64 else -1, table.value, 0, 0, -1, 0)
-    layer.size = 1 if table.value <= limit else 0
-    result = Sweep(threshold + 1, True)
-    history: dict[int, tuple[IntArray, npt.NDArray[np.int32]]] = {}
-    history_bytes = 0
-    out_head = np.empty((CHUNK, HEAD), np.int64)
-    out_body = np.empty((CHUNK, width), np.int32)
-    dropped = int(DEAD)
-    found: tuple[int, int, int, int] | None = None
-    stopped = "done"
-    for t in range(table.last, 0, -1):
-        if layer.size == 0:
-            break
-        result.layers.append((t, layer.size))
-        history[t] = (layer.head[: layer.size, 0].copy(), layer.head[: layer.size, 4].astype(np.int32))
-        history_bytes += 12 * layer.size
-        child = Layer(width)
-        counts = np.zeros(8, np.int64)
-        counts[2] = -1
-        merged = np.zeros(2, np.int64)
-        step = byte_steps(table.best, t)
-        gain = table.reduced[:, t] - table.best[:, t]
-        low = 0
-        while low < layer.size and stopped == "done":
-            expand(
-                t, layer.head, layer.body, low, layer.size, limit, t <= last_arrival, jobs.memory, jobs.arrival,
-                jobs.prompt, jobs.output, jobs.next_twin, jobs.offset, table.priced[t], table.budget[t], gain, step,
-                out_head, out_body, counts,
-            )  # fmt: skip
-            made, after = int(counts[0]), int(counts[1])
-            if made < 0:
-                raise AssertionError("a label has more active requests than can be active")
-            if made == 0 and after == low:
-                # One label has more children than a chunk holds.
-                out_head = np.empty((2 * len(out_head), HEAD), np.int64)
-                out_body = np.empty((len(out_head), width), np.int32)
-                continue
-            if beam is not None and made > BEAM_CHILDREN * beam:
-                # Most of these would be dropped at the end of the layer; comparing them all is what costs time.
-                order = np.argpartition(out_head[:made, 1], BEAM_CHILDREN * beam)
-                dropped = min(dropped, int(out_head[order[BEAM_CHILDREN * beam], 1]))
-                keep = np.sort(order[: BEAM_CHILDREN * beam])
-                made = len(keep)
-                out_head[:made], out_body[:made] = out_head[keep], out_body[keep]
-            child.reserve(made)
-            child.size = insert(
-                t - 1, out_head, out_body, 0, made, child.head, child.body, child.size, child.table, child.chain,
-                jobs.prompt, jobs.output, merged,
-            )  # fmt: skip
-            limits.expanded += after - low
-            result.expanded += after - low
-            low = after
-            stopped = limits.reached() or "done"
-            taken = layer.bytes + child.bytes + history_bytes
-            if beam is None and stopped == "done" and taken > limits.memory:
-                stopped = "memory"
-        if counts[2] >= 0 and (found is None or counts[2] < found[0]):
-            found = (int(counts[2]), t, int(counts[3]), int(counts[4]))
-        result.cut += (counts[5], counts[6], counts[7], merged.sum())
-        if stopped != "done":
-            if low < layer.size:
-                dropped = min(dropped, int(layer.head[low : layer.size, 1].min()))
-            child.finish()
-            if child.size:
-                dropped = min(dropped, int(child.head[: child.size, 1].min()))
-            break
-        child.finish()
-        if beam is not None and child.size > beam:
-            order = np.argsort(child.head[: child.size, 1], kind="stable")
-            dropped = min(dropped, int(child.head[order[beam], 1]))
-            keep = np.sort(order[:beam])
-            child.head[:beam], child.body[:beam] = child.head[keep], child.body[keep]
-            child.size = beam
-        layer = child
-    result.stopped = stopped
-    result.complete = dropped == DEAD
-    if dropped != DEAD:
-        result.lower = min(result.lower, -(-dropped // Q))
-    if found is not None:
-        result.cost, result.starts = found[0], trace(jobs, history, found)
-        result.lower = min(result.lower, result.cost)
-    return result
+    return _Search(jobs, table, threshold, width, limits, beam, repricer, threads).run()
 
 
 def trace(

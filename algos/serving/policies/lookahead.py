@@ -78,7 +78,8 @@ CARDS = (
         title="LightLLM, future peak",
         information="none",
         about="Admits when the peak of the memory, if all residents ran to max_tokens, fits; prompts form batches of "
-        "their own, at most one in so many decodes.",
+        "their own, at most one in so many decodes. The peak takes it that all advance together, but a prefill moves "
+        "only the newcomers, so a full memory can still overflow by a few tokens.",
         reference="2405.05465",
         source=f"LightLLM, as a baseline of {AGRAWAL_VIDUR}",
         eviction="recompute",

@@ -27,7 +27,9 @@ def decide(v):
             break
         if k == 0:
             forming.propose(v, 0, min(g.bound, fresh))
-        forming.decode_queues(v, max(g.first, 1), g.stop, g.bound)
+        else:
+            forming.decode_entry(v, g.first, g.bound)
+        forming.decode_interior(v, k, g.bound)
     forming.admit_candidates(v)
     return forming.make_room(v)
 

@@ -131,7 +131,8 @@ CARDS = (
         title="TRAIL, limited preemption",
         information="prediction",
         about="Shortest predicted remaining output first, by the memory of the moment; a resident that is past the "
-        "given share of its prediction is not preempted. Preemption is eviction.",
+        "given share of its prediction is not preempted. Preemption is eviction; residents behind the first that does "
+        "not fit go, whether or not that makes room for it.",
         reference="2410.01035",
         source=SHAHOUT,
         eviction="recompute",

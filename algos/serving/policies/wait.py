@@ -25,7 +25,7 @@ def decide(v):
         fresh = v.queue[g.first].count
         if fresh >= g.bound or (flush and g.unfinished > 0):
             forming.propose(v, g.first_rank, min(g.bound, fresh))
-            forming.decode_queues(v, g.first + 1, g.stop, g.bound)
+            forming.decode_interior(v, j, g.bound)
     forming.admit_candidates(v)
     return NEVER
 

@@ -14,6 +14,7 @@ from algos.serving.cards import Case, Layout, ServingCard
 from algos.serving.policies.nested_wait import CUTS, segments
 from algos.serving.policies.wait import FLUSH
 from algos.serving.settings import Counts, segment_caps
+from algos.serving.state import NEVER
 from kvratio.problem.compiled import inlined
 
 
@@ -35,9 +36,9 @@ def decide(v):
         entries = max(min(limit, g.bound - g.interior, fresh), 0)
         if k == 0:
             forming.propose(v, 0, entries)
-        elif entries > 0:
-            forming.decode_queues(v, g.first, g.first + 1, entries)
-        forming.decode_queues(v, g.first + 1, g.stop, len(v.req))
+        else:
+            forming.decode_entry(v, g.first, entries)
+        forming.decode_interior(v, k, NEVER)
     forming.admit_candidates(v)
     answer = forming.make_room(v)
     _count_turns(v)

@@ -44,7 +44,7 @@ def workloads(
 ) -> Case:
     """Draw a few requests with wrong predictions, and a memory that holds one or two of them (or all)."""
     n = draw(st.integers(1, largest))
-    some = {"min_size": n, "max_size": n}
+    some: dict[str, Any] = {"min_size": n, "max_size": n}
     prompt = draw(st.lists(st.integers(1, lengths), **some))
     output = draw(st.lists(st.integers(1, lengths), **some))
     arrival = sorted(draw(st.lists(st.integers(0, 24), **some)))
@@ -90,7 +90,7 @@ def parameters(draw: st.DrawFn, policy: str, load: Requests) -> dict[str, Any]:
         cuts = sorted(draw(st.sets(st.integers(1, longest - 1), max_size=2))) if longest > 1 else []
         cuts.append(longest + draw(st.integers(0, 1)))
         chosen["cuts"] = cuts
-        each = {"min_size": len(cuts), "max_size": len(cuts)}
+        each: dict[str, Any] = {"min_size": len(cuts), "max_size": len(cuts)}
         if policy == "nested_wait":
             chosen["thresholds"] = draw(st.lists(few, **each))
         else:
