@@ -41,6 +41,8 @@ from lowerbounds.upper import SMALL, find_schedules, refine, work_of
 
 #: up to so many requests `best` searches until the optimum is proved, whatever the work limit
 ALWAYS_PROVED = 16
+#: seconds that the steps of such a search are planned for, whatever the clock says, where work is limited
+SURE_PLAN = 5.0
 
 
 def _lagrangian(
@@ -102,7 +104,8 @@ def _best(
             brute(evidence)
     if not evidence.settled and evidence.left > 0 and searched:
         # Also where brute force has found the optimum: the search leaves a proof of it.
-        search_labels(evidence, None if inst.n <= ALWAYS_PROVED else limit)
+        labels = None if inst.n <= ALWAYS_PROVED else limit
+        search_labels(evidence, labels, plan=None if limit is None or labels is not None else SURE_PLAN)
     relaxed = None
     if _open(evidence) and lp_fits(evidence):
         relaxed = tried(lambda: solve_lp(evidence, max_nonzeros=BEST_NONZEROS))

@@ -6,15 +6,16 @@ from typing import Any
 
 from kvratio.problem import Certificate
 from lowerbounds.brute import LIMIT, MAX_TOTAL_OUTPUT, brute_force
-from lowerbounds.exact.driver import MOST_REQUESTS, search
+from lowerbounds.exact.course import MOST_REQUESTS
+from lowerbounds.exact.driver import search
 from lowerbounds.interval import Evidence
 from lowerbounds.recheck_profile import profile_numerator
 from lowerbounds.replayed import tree_certificate
 
 #: states x requests x memory up to which the backward search is tried
 SEARCH_STEPS = 5_000_000_000
-#: share of the time that the search leaves for its certificate
-CERTIFYING = 0.05
+#: share of the time that the search leaves for its certificate, and seconds at most
+CERTIFYING, CERTIFYING_MOST = 0.05, 1.5
 #: memory of the backward search's labels, in MB
 LABEL_MEMORY_MB = 4000
 #: how much longer than elsewhere (about two seconds) `exact` lets the replay of a proof take
@@ -43,12 +44,16 @@ def brute_can(evidence: Evidence, limit: int) -> bool:
 
 
 def search_labels(
-    evidence: Evidence, work_limit: int | None = None, memory_mb: int = LABEL_MEMORY_MB, effort: float = 1.0
+    evidence: Evidence,
+    work_limit: int | None = None,
+    memory_mb: int = LABEL_MEMORY_MB,
+    effort: float = 1.0,
+    plan: float | None = None,
 ) -> None:
     """Backward search over labels; its lower bound is a search's word, as brute force's is."""
     known = evidence.incumbent.starts
-    seconds = (1 - CERTIFYING) * evidence.left
-    found = search(evidence.inst, "completion", seconds, work_limit, memory_mb, evidence.seed, upper=known)
+    seconds = evidence.left - min(CERTIFYING * evidence.left, CERTIFYING_MOST)
+    found = search(evidence.inst, "completion", seconds, work_limit, memory_mb, evidence.seed, upper=known, plan=plan)
     evidence.incumbent.offer(found.upper, found.starts)
     word = {
         "solver": "backward search",

@@ -13,7 +13,7 @@ import pytest
 from exact_tiny import enumerate_optimum, random_tiny
 
 from kvratio.problem import Instance, Schedule, check
-from lowerbounds.exact import ascend, driver, search
+from lowerbounds.exact import ascend, course, search
 from lowerbounds.exact.ascend import Ascent, Prices, as_rows, heaviest, spread_table
 from lowerbounds.exact.jobs import Jobs, arrange
 from lowerbounds.exact.master import occupancy
@@ -56,7 +56,7 @@ def test_root_is_never_above_the_optimum(arrivals: bool) -> None:
         jobs, root, sizes = prepare(inst, optimum)
         for smoothing in (0.5, 0.1, 0.02):
             before = root.table.value
-            root = driver.ascend(jobs, root, optimum, sizes, math.inf, root.table.last, 30, smoothing)
+            root = course.ascend(jobs, root, optimum, sizes, math.inf, root.table.last, 30, smoothing)
             assert root.table.value >= before
             raised += root.table.value > before
             assert root.table.value <= optimum * DENOMINATOR, f"instance {k}"
@@ -152,8 +152,8 @@ def test_rows_hold_at_every_round_of_good_schedules() -> None:
 
 def test_search_above_the_recorded_size_uses_the_ascent(monkeypatch: pytest.MonkeyPatch) -> None:
     """With proofs recorded for no instance, the ascent prices the search, which still proves enumerated optima."""
-    monkeypatch.setattr(driver, "RECORDED", 0)
-    monkeypatch.setattr(driver, "improve", None)
+    monkeypatch.setattr(course, "RECORDED", 0)
+    monkeypatch.setattr(course, "improve", None)
     for arrivals in (False, True):
         for k in range(400, 425):
             inst = random_tiny(k, arrivals)

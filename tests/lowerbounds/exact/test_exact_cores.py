@@ -12,7 +12,7 @@ from test_exact_ascend import medium, prepare
 
 from kvratio.problem import Instance
 from lowerbounds.closed_form import best_closed_form
-from lowerbounds.exact import driver, search
+from lowerbounds.exact import course, search
 from lowerbounds.exact.cores import CoreDual
 from lowerbounds.exact.replay import replay
 from lowerbounds.exact.root import price_cores
@@ -100,7 +100,7 @@ def test_two_stages_agree_in_every_byte() -> None:
 
 def test_proofs_from_core_rows_replay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no LP is solved, proofs of tiny instances rest on core rows, and the independent replay accepts them."""
-    monkeypatch.setattr(driver, "ENTRIES", 0)
+    monkeypatch.setattr(course, "ENTRIES", 0)
     cores = 0
     for k in range(800, 815):
         inst = random_tiny(k, True)
@@ -114,7 +114,7 @@ def test_proofs_from_core_rows_replay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_lp_where_it_could_not_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recorded size with long runs is priced without any LP, far above the closed forms."""
-    monkeypatch.setattr(driver, "improve", None)
+    monkeypatch.setattr(course, "improve", None)
     rng = np.random.default_rng([16, 150])
     s = rng.integers(1, 11, 16)
     inst = Instance(s, [int(rng.integers(1, 150 - x + 1)) for x in s], 150)

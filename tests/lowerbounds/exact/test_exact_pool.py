@@ -8,7 +8,7 @@ from exact_tiny import enumerate_optimum, random_tiny
 
 from kvratio.problem import Instance
 from kvratio.problem.errors import BadParameter
-from lowerbounds.exact import driver, reprice, search
+from lowerbounds.exact import course, reprice, search
 from lowerbounds.exact import sweep as sweep_module
 from lowerbounds.exact.jobs import Jobs, arrange
 from lowerbounds.exact.layers import HEAD
@@ -99,15 +99,15 @@ def test_prices_too_large_are_refused() -> None:
 @pytest.mark.parametrize("arrivals", [False, True])
 def test_pool_changes_no_optimum(arrivals: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With prices for every layer, from a poor upper bound, the label search proves the enumerated optimum."""
-    monkeypatch.setattr(driver, "PHASES", ())
-    monkeypatch.setattr(driver, "RECORDED", 0)
+    monkeypatch.setattr(course, "PHASES", ())
+    monkeypatch.setattr(course, "RECORDED", 0)
     monkeypatch.setattr(reprice, "LARGE", 2)
     monkeypatch.setattr(reprice, "EXCHANGE", 0.0)
     solved = 0
     for k in range(200, 230):
         inst = random_tiny(k, arrivals)
         serial = np.concatenate(([0], np.cumsum(inst.output)[:-1])) + int(inst.arrival.max())
-        monkeypatch.setattr(driver, "first_schedule", lambda inst, *_, s=serial: (int((s + inst.output).sum()), s))
+        monkeypatch.setattr(course, "first_schedule", lambda inst, *_, s=serial: (int((s + inst.output).sum()), s))
         result = search(inst, time_limit=60)
         solved += result.statistics.get("priced", 0)
         assert result.lower == result.upper == enumerate_optimum(inst), f"instance {k}"
@@ -117,9 +117,9 @@ def test_pool_changes_no_optimum(arrivals: bool, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small instances go from closed-form prices straight to a sweep with prices for labels."""
-    monkeypatch.setattr(driver, "PHASES", ())
-    monkeypatch.setattr(driver, "HOPEFUL", np.inf)
-    monkeypatch.setattr(driver, "RECORDED", 0)
+    monkeypatch.setattr(course, "PHASES", ())
+    monkeypatch.setattr(course, "HOPEFUL", np.inf)
+    monkeypatch.setattr(course, "RECORDED", 0)
     monkeypatch.setattr(reprice, "LARGE", 500)
 
 
@@ -127,7 +127,7 @@ def test_pool_drops_labels(bare: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search with prices for labels proves an optimum for which ten times as many labels do not suffice without."""
     inst = draw(10, 1)
     plenty = search(inst, work_limit=1_000_000)
-    monkeypatch.setattr(driver._Run, "repricer", lambda *_: None)
+    monkeypatch.setattr(course.Course, "repricer", lambda *_: None)
     none = search(inst, work_limit=10 * plenty.statistics["expanded"])
     assert plenty.status == "optimal"
     assert plenty.statistics["priced"] > 0

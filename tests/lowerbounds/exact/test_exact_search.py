@@ -8,7 +8,7 @@ from exact_tiny import enumerate_optimum, random_tiny
 
 from kvratio.problem import Instance, Schedule, check
 from kvratio.problem.errors import BadParameter
-from lowerbounds.exact import driver, search
+from lowerbounds.exact import course, search
 from lowerbounds.exact.driver import SearchResult
 
 #: (arrival, prompt, output) lists with total-flow optima from the table of golden values
@@ -47,11 +47,11 @@ def test_optimum_of_tiny_instances(arrivals: bool) -> None:
 @pytest.mark.parametrize("arrivals", [False, True])
 def test_sweep_finds_the_optimum_from_a_poor_upper_bound(arrivals: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without order search, beams and LP the label search alone reaches and proves the optimum."""
-    monkeypatch.setattr(driver, "PHASES", ())
+    monkeypatch.setattr(course, "PHASES", ())
     for k in range(100, 150):
         inst = random_tiny(k, arrivals)
         serial = np.concatenate(([0], np.cumsum(inst.output)[:-1])) + int(inst.arrival.max())
-        monkeypatch.setattr(driver, "first_schedule", lambda inst, *_, s=serial: (int((s + inst.output).sum()), s))
+        monkeypatch.setattr(course, "first_schedule", lambda inst, *_, s=serial: (int((s + inst.output).sum()), s))
         result = search(inst, time_limit=60)
         confirm(inst, result)
         assert result.lower == result.upper == enumerate_optimum(inst), f"instance {k}"
