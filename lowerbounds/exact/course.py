@@ -44,6 +44,8 @@ ORDER_STEPS = 800_000_000
 ROUNDS = 100_000_000
 #: (patience of the LP, stages of the ascent, width of the beam that follows)
 PHASES = ((0.10, 3, 300), (0.06, 1, 1000), (0.03, 1, 4000))
+#: seconds planned below which the first phase must do
+HASTY = 4.5
 #: stages of the ascent in all phases
 STAGES = 5
 #: smoothing of the first stage over core rows, as a share of the mean completion
@@ -53,7 +55,7 @@ SMOOTHING = 0.015
 #: entries that a step of the ascent touches in a second (a slow estimate); fixes the steps, whatever the clock says
 ENTRIES_PER_SECOND = 2e9
 #: least and most steps of a stage
-STEPS = (40, 250)
+STEPS = (20, 250)
 #: largest effort of one step of the ascent: about half a second
 EFFORT = 1_000_000_000
 #: upper / lower up to which a beam is tried: with weak prices it misleads
@@ -314,10 +316,11 @@ class Course:
 
     def go(self) -> None:
         """Prices, beams and sweeps, once the tables are prepared."""
-        for patience, stages, width in PHASES:
+        hasty = self.plan < HASTY
+        for patience, stages, width in PHASES[:1] if hasty else PHASES:
             self.sharpen(patience, stages, ROOT_SHARE)
             self.dive(width)
-        if self.upper > HOPEFUL * self.lower:
+        if self.upper > HOPEFUL * self.lower and not hasty:
             # Labels get nowhere under weak prices: the time is better spent on the prices.
             self.sharpen(0.003, 1, 0.9)
             self.dive(1000)
