@@ -23,6 +23,10 @@ _HOMES = {
     "Workload": "instances.workloads",
     "arrivals": "instances.workloads",
     "simulate": "algos.serving",
+    "equilibrium": "stability",
+    "measure": "kvratio.suite.serving.measure",
+    "stability_verdict": "kvratio.suite.serving.verdict",
+    "largest_stable_rate": "kvratio.suite.serving.largest",
     "check": "kvratio.problem.checker",
     **dict.fromkeys(
         (

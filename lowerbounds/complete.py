@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from kvratio.problem import Certificate
 from lowerbounds.brute import LIMIT, MAX_TOTAL_OUTPUT, brute_force
-from lowerbounds.exact.course import MOST_REQUESTS
+from lowerbounds.exact.course import MOST_PRICED
 from lowerbounds.exact.driver import search
 from lowerbounds.interval import Evidence
 from lowerbounds.recheck_profile import profile_numerator
@@ -14,8 +16,10 @@ from lowerbounds.replayed import tree_certificate
 
 #: states x requests x memory up to which the backward search is tried
 SEARCH_STEPS = 5_000_000_000
-#: share of the time that the search leaves for its certificate, and seconds at most
-CERTIFYING, CERTIFYING_MOST = 0.05, 1.5
+#: share of the time that the search leaves for its certificate at most
+CERTIFYING = 0.2
+#: cells of its recursion that the verifier of a `profile` fills in a second (a slow estimate)
+CELLS_PER_SECOND = 1.5e8
 #: memory of the backward search's labels, in MB
 LABEL_MEMORY_MB = 4000
 #: how much longer than elsewhere (about two seconds) `exact` lets the replay of a proof take
@@ -52,7 +56,9 @@ def search_labels(
 ) -> None:
     """Backward search over labels; its lower bound is a search's word, as brute force's is."""
     known = evidence.incumbent.starts
-    seconds = evidence.left - min(CERTIFYING * evidence.left, CERTIFYING_MOST)
+    reserve = _certifying(evidence)
+    worth = reserve <= CERTIFYING * evidence.left
+    seconds = evidence.left - (reserve if worth else 0.0)
     found = search(evidence.inst, "completion", seconds, work_limit, memory_mb, evidence.seed, upper=known, plan=plan)
     evidence.incumbent.offer(found.upper, found.starts)
     word = {
@@ -65,13 +71,24 @@ def search_labels(
         "cost": found.upper,
     }
     evidence.hear(found.lower, word)
-    _prove_profile(evidence, found.weights)
+    if worth:
+        _prove_profile(evidence, found.weights)
     _prove_tree(evidence, found.proof, effort)
+
+
+def _certifying(evidence: Evidence) -> float:
+    """Estimate the seconds that it takes to evaluate prices per state and round."""
+    inst = evidence.inst
+    assert evidence.incumbent.starts is not None
+    rounds = 1.2 * float((evidence.incumbent.starts + inst.output).max())
+    members = np.searchsorted(np.cumsum(np.sort(inst.prompt + 1)), inst.memory, side="right")
+    # Memory grows while fewer and fewer fit: about half of the cells can be reached.
+    return rounds * float(inst.output.sum()) * float(members + 1) * (inst.memory + 1) / 2 / CELLS_PER_SECOND
 
 
 def _prove_profile(evidence: Evidence, weights: dict[str, Any] | None) -> None:
     """Turn the final prices of the search into a certificate: their value is the verifier's."""
-    if weights is None or evidence.left <= 0 or evidence.settled:
+    if weights is None or evidence.settled or evidence.left <= 0:
         return
     numerator = profile_numerator(evidence.inst, **weights)
     data = {"objective": "completion", **weights, "numerator": numerator}
@@ -81,7 +98,7 @@ def _prove_profile(evidence: Evidence, weights: dict[str, Any] | None) -> None:
 def search_can(evidence: Evidence) -> bool:
     """Whether the tables of the backward search, over numbers of requests and memory, are of a size to try."""
     inst = evidence.inst
-    return inst.n <= MOST_REQUESTS and int(inst.output.sum()) * (inst.n + 1) * inst.memory <= SEARCH_STEPS
+    return inst.n <= MOST_PRICED and int(inst.output.sum()) * (inst.n + 1) * inst.memory <= SEARCH_STEPS
 
 
 def _prove_tree(evidence: Evidence, proof: dict[str, Any] | None, effort: float) -> None:

@@ -33,6 +33,7 @@ from algos.reference.relatives import (
     StaggeredTunedVolumeFirst,
 )
 from algos.reference.route import Route
+from algos.reference.serving_rules import FasterTransformer, LightLlm, NestedWait, Sarathi, Served, Wait, WaitCapped
 from algos.reference.sorted_f import SortedF
 from algos.reference.unequal import Rect, Response
 from kvratio.problem import ATTEMPT_DTYPE, Instance, Schedule
@@ -71,6 +72,12 @@ POLICIES: dict[str, type[Policy]] = {
         FastServeMlfq,
         Trail,
         LearningToRank,
+        Wait,
+        NestedWait,
+        WaitCapped,
+        Sarathi,
+        FasterTransformer,
+        LightLlm,
     )
 }
 ALIASES = {"sf": "mc_sf"}
@@ -120,6 +127,8 @@ def schedule(
     mode = chosen.evictions[0] if eviction is None else eviction
     if mode not in chosen.evictions:
         raise BadParameter(f"{name}: eviction is {eviction!r}, it allows {', '.join(chosen.evictions)}")
+    if issubclass(chosen, Served):
+        return as_schedule(inst, chosen.serve(as_problem(inst), params, round_limit), name, mode, seed, params)
     outcome = run(as_problem(inst), lambda worker: chosen(worker, params, seed), mode, chosen.clairvoyant, round_limit)
     return as_schedule(inst, outcome, name, mode, seed, params)
 

@@ -184,7 +184,7 @@ def advance(hook, v, t, until, cut):
     -------
     int64
         `ALL_DONE`, `STUCK` (nothing can happen any more), `AT_CUT`, `PAUSED`, `COMPLETED` (somebody did, in a run that
-        is watched), `LOG_FULL` (make the log longer and call again) or `OVER_MEMORY` (a policy's error).
+        is watched), `LOG_FULL` (make the logs longer and call again) or `OVER_MEMORY` (a policy's error).
     """
     s = v.st[0]
     c = t.clock[0]
@@ -196,7 +196,8 @@ def advance(hook, v, t, until, cut):
             return PAUSED
         if s.watched and s.completed != seen:
             return COMPLETED
-        if s.logged and s.rows == len(t.log):
+        # Everybody may be evicted in one decision, and nobody twice.
+        if (s.logged and s.rows == len(t.log)) or (s.tracked and s.losses + len(v.req) > len(t.lost)):
             return LOG_FULL
         books.arrive(v, t)
         books.relieve(v, t)

@@ -131,8 +131,14 @@ def token(v, t, i):
 @compiled(**UNCOUNTED)
 def complete(v, t, i):
     """Let request i, which has run its last pass, go."""
-    s = v.st[0]
     _stop_decoding(v, t, i)
+    _let_go(v, t, i)
+
+
+@inlined
+def _let_go(v, t, i):
+    """Write down that request i, which holds nothing any more, has completed."""
+    s = v.st[0]
     depart(v, i)
     v.req[i].status = DONE
     t.req[i].completion = t.clock[0].now
@@ -150,6 +156,11 @@ def evict_now(v, t, i):
     r = v.req[i]
     s.evictions += 1
     t.req[i].evictions += 1
+    if s.tracked:
+        row = t.lost[s.losses]
+        row.request, row.time = i, t.clock[0].now
+        row.passes = 0 if r.status == PREFILLING else stage(v, i)
+        s.losses += 1
     depart(v, i)
     if r.status == PREFILLING:
         s.used -= footprint(v, i)
@@ -227,13 +238,16 @@ def finish_prefills(v, t):
             q.attempt_prefill = now
         bitset.discard(v.prefilling, i)
         s.used -= footprint(v, i)
+        if t.req[i].output == 0:
+            _let_go(v, t, i)
+            continue
         start_decoding(v, t, i, r.kept + 1)
         if s.queued and not queues.moves_whole(v, i):
             queues.append(v, i)
     if s.queued:
         # Each of these is put first in its queue: the last of the batch begins.
         for k in range(s.prefills - 1, -1, -1):
-            if queues.moves_whole(v, v.batch[k]):
+            if v.req[v.batch[k]].status == DECODING and queues.moves_whole(v, v.batch[k]):
                 queues.join(v, v.batch[k])
 
 

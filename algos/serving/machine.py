@@ -14,8 +14,8 @@ from algos.serving.cards import Case, ServingCard
 from algos.serving.tables import make_truth, make_view
 from kvratio.problem.clock import seconds
 from kvratio.problem.compiled import UNCOUNTED, compiled
-from kvratio.problem.errors import PolicyError
-from kvratio.problem.service import ITERATION_DTYPE, Run
+from kvratio.problem.errors import BadParameter, PolicyError
+from kvratio.problem.service import Run
 
 #: rows of the first iteration log; it is doubled when it is full
 FIRST_LOG = 4096
@@ -45,6 +45,8 @@ class Machine:
     log : bool
     open : bool
         Whether requests become known one by one, by `feed`; else all are known at once.
+    track : bool
+        Whether evictions are written down (`losses`). Only under ``restart``, where a decision evicts nobody twice.
     """
 
     def __init__(
@@ -56,16 +58,19 @@ class Machine:
         log: bool = False,
         *,
         open: bool = False,
+        track: bool = False,
     ) -> None:
         from algos.serving import advance
         from algos.serving.state import EVICTIONS
 
         self.card, self.case, self.settings, self.eviction, self.logged = card, case, dict(settings), eviction, log
+        if track and eviction != "restart":
+            raise BadParameter(f"{card.id}: evictions are tracked under restart only, not under {eviction}")
         n = case.requests.n
         layout = card.layout(case, settings) if card.layout else None
         together = layout is None and (card.together is None or card.together(settings))
         self._view = make_view(card, case, settings, layout)
-        self._truth = make_truth(case, together, FIRST_LOG if log else 0)
+        self._truth = make_truth(case, together, FIRST_LOG if log else 0, 2 * n if track else 0)
         s = self._view.st[0]
         s["memory"], s["block"], s["eviction"], s["known"] = (
             case.memory,
@@ -76,6 +81,7 @@ class Machine:
         s["closed"] = not open
         s["oldest"], s["newest"], s["together"], s["queued"] = -1, -1, together, layout is not None
         s["grouped"], s["tell"], s["logged"] = layout is not None and layout.grouped, card.tell, log
+        s["tracked"] = track
         advance.prepare(self._view, self._truth)
 
     def feed(self, arrival: float | None = None, here: bool = True) -> int:
@@ -122,6 +128,21 @@ class Machine:
         """Seconds at which the worker stands."""
         return float(self._truth.clock[0]["now"])
 
+    @property
+    def iterations(self) -> int:
+        """Iterations run."""
+        return int(self._view.st[0]["iterations"])
+
+    @property
+    def completion(self) -> npt.NDArray[np.float64]:
+        """Seconds at which each request completed, nan of those that have not, float64[n]."""
+        return self._truth.req["completion"].copy()
+
+    @property
+    def losses(self) -> npt.NDArray[Any]:
+        """Evictions so far, if they are tracked, in time order: rows of `algos.serving.state.LOSS`."""
+        return self._truth.lost[: int(self._view.st[0]["losses"])].copy()
+
     def advance(self, until: float, cut: float = math.inf) -> int:
         """Run every decision before ``until``, in a world that ends at ``cut``; return why it stopped.
 
@@ -139,8 +160,10 @@ class Machine:
                 raise PolicyError(f"{self.card.id}: its batch at {self.now} s holds more than the memory")
             if code != LOG_FULL:
                 return int(code)
-            longer = np.concatenate([self._truth.log, np.zeros(len(self._truth.log), ITERATION_DTYPE)])
-            self._truth = self._truth._replace(log=longer)
+            if self.logged and int(self._view.st[0]["rows"]) == len(self._truth.log):
+                self._truth = self._truth._replace(log=_doubled(self._truth.log))
+            else:
+                self._truth = self._truth._replace(lost=_doubled(self._truth.lost))
 
     def run(self, seed: int = 0) -> Run:
         """Return what has happened so far."""
@@ -194,3 +217,8 @@ class Machine:
                     at = int(np.searchsorted(t.gap_tick[:top], first))
                     gaps[i] = np.fmax(gaps[i], t.gap_time[at])
         return gaps
+
+
+def _doubled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a log with as many empty rows behind it."""
+    return np.concatenate([rows, np.zeros_like(rows)])

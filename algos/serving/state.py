@@ -86,6 +86,8 @@ STATE = _whole(
     "queued "  # 1: requests stand in queues by stage
     "grouped "  # 1: by kind too
     "logged "  # 1: iterations are written down
+    "tracked "  # 1: evictions are written down
+    "losses "  # of these, rows
     "rows "
     "gap_top "  # stack of gaps between ticks
     "evictions "
@@ -114,6 +116,9 @@ SECRET = np.dtype(
     + [(name, "<f8") for name in ("attempt_token", "completion")]
     + [(name, "<i8") for name in ("evictions", "refused")]
 )
+
+#: an eviction that was written down: passes done in the attempt, and when
+LOSS = np.dtype([("request", "<i8"), ("passes", "<i8"), ("time", "<f8")])
 
 
 class View(NamedTuple):
@@ -190,6 +195,8 @@ class Truth(NamedTuple):
         Gaps between ticks that no later gap reaches (`algos.serving.gaps`).
     log : record[..]
         `kvratio.problem.service.ITERATION_DTYPE` rows.
+    lost : record[..]
+        `LOSS` rows.
     """
 
     req: Any
@@ -201,6 +208,7 @@ class Truth(NamedTuple):
     gap_time: Any
     gap_tick: Any
     log: Any
+    lost: Any
 
 
 _ints = types.int64[::1]
@@ -230,6 +238,7 @@ TRUTH_TYPE = types.NamedTuple(
         _floats,
         _ints,
         from_dtype(ITERATION_DTYPE)[::1],
+        from_dtype(LOSS)[::1],
     ),
     Truth,
 )

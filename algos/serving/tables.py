@@ -64,10 +64,10 @@ def make_view(card: ServingCard, case: Case, settings: Mapping[str, Any], layout
     )
 
 
-def make_truth(case: Case, together: bool, rows: int) -> Any:
+def make_truth(case: Case, together: bool, rows: int, losses: int = 0) -> Any:
     """Lay out what the engine alone may see, and room for its results."""
     from algos.engine.queue import words_needed
-    from algos.serving.state import CLOCK, SECRET, Truth
+    from algos.serving.state import CLOCK, LOSS, SECRET, Truth
 
     requests = case.requests
     req = np.zeros(requests.n, SECRET)
@@ -86,6 +86,7 @@ def make_truth(case: Case, together: bool, rows: int) -> Any:
         gap_time=np.zeros(stack),
         gap_tick=np.zeros(stack, np.int64),
         log=np.zeros(rows, ITERATION_DTYPE),
+        lost=np.zeros(losses, LOSS),
     )
 
 

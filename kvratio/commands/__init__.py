@@ -7,7 +7,19 @@ import typer
 
 def add_commands(app: typer.Typer) -> None:
     """Register every verb, in the order in which the help lists them."""
-    from kvratio.commands import bounding, checking, doctor, information, listing, running, showing, simulating, tracing
+    from kvratio.commands import (
+        bounding,
+        checking,
+        doctor,
+        information,
+        listing,
+        running,
+        serving,
+        showing,
+        simulating,
+        sweeping,
+        tracing,
+    )
 
     app.command("run")(running.run)
     app.command("table")(showing.table)
@@ -15,6 +27,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command("list")(listing.list_)
     app.command("info")(information.info)
     app.command("simulate")(simulating.simulate)
+    app.command("serve")(serving.serve)
+    app.command("sweep")(sweeping.sweep)
     app.command("bound")(bounding.bound)
     app.command("check")(checking.check)
     app.add_typer(tracing.traces, name="traces")

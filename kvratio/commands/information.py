@@ -40,7 +40,7 @@ def info(
 
 
 def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
-    from algos import registry
+    from algos import registry, serving
     from instances import registry as families
     from instances.traces.sources import list_sources
     from kvratio.problem.errors import UnknownName
@@ -49,7 +49,10 @@ def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
 
     aliases = {alias: policy for policy in registry.policy_ids() for alias in registry.card(policy).aliases}
     if name in registry.policy_ids() or name in aliases:
-        return _policy(registry.card(name))
+        kind, title, facts = _policy(registry.card(name))
+        return kind, title, facts + [(f"{key} (serving)", value) for key, value in _serving(name)]
+    if _serving(name):
+        return "policy of the serving model", _serving_title(name), _serving(name)
     if name in families.family_ids() or ".py:" in name:
         return _family(families.family(name))
     if name in methods.methods():
@@ -62,10 +65,14 @@ def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
         return "trace", "", trace_facts(name)
     import difflib
 
-    known = [*registry.policy_ids(), *families.family_ids(), *methods.methods(), *suite_names()]
+    known = [*registry.policy_ids(), *serving.policy_ids(), *families.family_ids(), *methods.methods(), *suite_names()]
     known += [source.name for source in list_sources()]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "kvratio list policies|families|bounds|suites|traces shows all"
+    hint = (
+        f"did you mean {close[0]!r}?"
+        if close
+        else "kvratio list policies|serving|families|bounds|suites|traces shows all"
+    )
     raise UnknownName(f"nothing is called {name!r}: {hint}")
 
 
@@ -86,6 +93,28 @@ def _policy(card: Any) -> tuple[str, str, list[tuple[str, Any]]]:
         ("source", f"{card.source} [{card.reference}]" if card.reference not in card.source else card.source),
     ]
     return "policy", card.title, [(key, value) for key, value in facts if value]
+
+
+def _serving(name: str) -> list[tuple[str, Any]]:
+    """Return the card of a policy of the serving model; nothing where there is none of that name."""
+    from algos.serving import registry
+
+    if name not in registry.policy_ids():
+        return []
+    card = registry.card(name)
+    return [
+        ("about", card.about),
+        ("information", card.information),
+        ("eviction", f"{card.eviction} (allowed: {', '.join(card.allowed_evictions)})"),
+        ("parameters", [_policy_parameter(parameter) for parameter in card.parameters] or "none"),
+        ("source", f"{card.source} [{card.reference}]" if card.reference not in card.source else card.source),
+    ]
+
+
+def _serving_title(name: str) -> str:
+    from algos.serving import registry
+
+    return registry.card(name).title
 
 
 def _proved(guarantee: Any) -> str:

@@ -16,13 +16,17 @@ class Kind(StrEnum):
     BOUNDS = "bounds"
     SUITES = "suites"
     TRACES = "traces"
+    SERVING = "serving"
+    WORKLOADS = "workloads"
+    PRESETS = "presets"
+    EXPERIMENTS = "experiments"
 
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List policies, families, bounds, suites or traces.
+    """List policies, families, bounds, suites or traces; of the serving model policies, workloads, clocks, experiments.
 
     Example: kvratio list policies
     """
@@ -33,7 +37,16 @@ def list_(
 
         list_traces(json)
         return
-    rows = {"policies": _policies, "families": _families, "bounds": _bounds, "suites": _suites}[kind.value]()
+    rows = {
+        "policies": _policies,
+        "families": _families,
+        "bounds": _bounds,
+        "suites": _suites,
+        "serving": _serving,
+        "workloads": _workloads,
+        "presets": _presets,
+        "experiments": _experiments,
+    }[kind.value]()
     if json:
         print_json(rows)
         return
@@ -89,3 +102,46 @@ def _suites() -> list[dict[str, Any]]:
         counts = {"policies": len(suite.policies), "families": len(suite.families), "cells": suite.cell_count}
         rows.append({"suite": name, **counts, "about": suite.title})
     return rows
+
+
+def _serving() -> list[dict[str, Any]]:
+    from algos.serving import registry
+
+    cards = [registry.card(name) for name in registry.policy_ids()]
+    return [
+        {
+            "id": card.id,
+            "information": card.information,
+            "evicts": card.eviction,
+            "parameters": ", ".join(parameter.name for parameter in card.parameters),
+            "source": card.reference,
+        }
+        for card in cards
+    ]
+
+
+def _workloads() -> list[dict[str, Any]]:
+    from instances.workloads.catalogue import workload, workload_names
+
+    rows = []
+    for name in workload_names():
+        mix = workload(name, rate=1.0).mix
+        prompt, output = (sum(kind.rate * kind[column] for kind in mix) for column in (0, 1))
+        types = len(workload(name, rate=1.0).types)
+        rows.append(
+            {"id": name, "types": types or "a law", "mean prompt": f"{prompt:.1f}", "mean output": f"{output:.1f}"}
+        )
+    return rows
+
+
+def _presets() -> list[dict[str, Any]]:
+    from kvratio.problem.presets import presets
+
+    return [{"id": p.name, "clock": repr(p.clock), "memory": p.memory, "from": p.provenance} for p in presets()]
+
+
+def _experiments() -> list[dict[str, Any]]:
+    from kvratio.suite.serving.experiment import experiment_names, load_experiment
+
+    found = [load_experiment(name) for name in experiment_names()]
+    return [{"id": one.name, "kind": one.kind, "title": one.title} for one in found]

@@ -153,6 +153,24 @@ class Requests:
             info=source.info,
         )
 
+    @classmethod
+    def of_rounds(cls, source: Instance, kind: npt.ArrayLike | None = None, types: tuple[Type, ...] = ()) -> Requests:
+        """Return the requests of an instance, by (arrival, index), as the passes that they need in unit rounds.
+
+        o rounds with footprints s+1 .. s+o are the o'+1 passes with footprints l .. l+o' of l = s+1 and o' = o-1.
+        So outputs may be 0 here: such a request completes with its prefill. Predictions are clamped, then less 1.
+        """
+        order = np.argsort(source.arrival, kind="stable")
+        prompt, output = source.prompt[order] + 1, source.output[order]
+        predicted = source.clamp(source.predicted)[order]
+        arrival = source.arrival[order].astype(np.float64)
+        made = cls(prompt, output, arrival, kind, types, predicted, name=source.name, info=source.info)
+        for name in ("output", "predicted"):
+            passes = getattr(made, name) - 1
+            passes.flags.writeable = False
+            object.__setattr__(made, name, passes)
+        return made
+
 
 def _arrivals(values: npt.ArrayLike, n: int) -> FloatArray:
     """Return read-only float64[n] seconds, or say which one is wrong."""

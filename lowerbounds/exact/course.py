@@ -24,8 +24,10 @@ from lowerbounds.prices import potential_prices
 
 IntArray = npt.NDArray[np.int64]
 
-#: requests in a 64-bit set
+#: requests in a 64-bit set: labels need one
 MOST_REQUESTS = 64
+#: requests up to which there are prices, and orders, without labels
+MOST_PRICED = 256
 #: largest instance for which a proof is recorded
 RECORDED = 16
 #: entries of the tables (rounds x sum of outputs) above which the search is not tried
@@ -56,6 +58,8 @@ SMOOTHING = 0.015
 ENTRIES_PER_SECOND = 2e9
 #: least and most steps of a stage
 STEPS = (20, 250)
+#: how much longer than planned the least steps of a phase may take
+OVERDRAFT = 12.0
 #: largest effort of one step of the ascent: about half a second
 EFFORT = 1_000_000_000
 #: upper / lower up to which a beam is tried: with weak prices it misleads
@@ -135,7 +139,7 @@ class Course:
 
     def first_bounds(self) -> None:
         """Orders for the upper side, closed forms for the lower."""
-        timeless = self.deadline <= time.monotonic() or self.inst.n > MOST_REQUESTS
+        timeless = self.deadline <= time.monotonic() or self.inst.n > MOST_PRICED
         serial = int(self.inst.arrival.max()) + int(self.inst.output.sum())
         orders = 0 if timeless else min(ORDERS * self.inst.n**2, ORDER_STEPS // serial)
         work = self.inst.n * int(orders * min(3.0, self.plan / 20.0))
@@ -147,8 +151,8 @@ class Course:
     def too_large(self) -> str | None:
         """Return why the label search cannot be tried, or None; prepares the tables if it can."""
         inst = self.inst
-        if inst.n > MOST_REQUESTS:
-            return f"more than {MOST_REQUESTS} requests"
+        if inst.n > MOST_PRICED:
+            return f"more than {MOST_PRICED} requests"
         record = self.recorded
         # A recorded proof starts from the one horizon that needs no proof of its own.
         rules = ("T1",) if record else ("T1", "T2", "T3")
@@ -181,7 +185,9 @@ class Course:
             if not self.smoothing:
                 self._price_cores(stop)
             assert self.root is not None
-            if effort(jobs, self.root, self.sizes, self.makespan) <= EFFORT and not self.recorded:
+            work = effort(jobs, self.root, self.sizes, self.makespan)
+            least = work * STEPS[0] * stages / ENTRIES_PER_SECOND
+            if work <= EFFORT and least <= OVERDRAFT * self.plan and not self.recorded:
                 for _ in range(stages):
                     self._ascend(stop)
         assert self.root is not None
@@ -247,7 +253,8 @@ class Course:
         """Look for a better schedule with a beam."""
         assert self.jobs is not None
         assert self.root is not None
-        if self.done or time.monotonic() > self.deadline or self.upper > HOPEFUL * self.lower:
+        hopeless = self.inst.n > MOST_REQUESTS or self.upper > HOPEFUL * self.lower
+        if self.done or time.monotonic() > self.deadline or hopeless:
             return
         beam = Limits(self.deadline, None, self.limits.memory)
         found = sweep(self.jobs, self.root.table, self.upper - 1, self.sizes, beam, beam=width, threads=self.threads)
@@ -324,6 +331,8 @@ class Course:
             # Labels get nowhere under weak prices: the time is better spent on the prices.
             self.sharpen(0.003, 1, 0.9)
             self.dive(1000)
+        if self.inst.n > MOST_REQUESTS:
+            return
         self.climb()
         self.polish()
 

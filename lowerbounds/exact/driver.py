@@ -63,12 +63,12 @@ def search(
     workers: int = 2,
     plan: float | None = None,
 ) -> SearchResult:
-    """Find the optimum of an instance of up to 64 requests, or an interval that contains it.
+    """Find the optimum of an instance of up to 64 requests, or an interval; by prices alone up to 256 requests.
 
     Parameters
     ----------
     inst : Instance
-        Batch or with arrivals. More than 64 requests, or very long ones, get closed-form bounds and list schedules.
+        Batch or with arrivals. More than 256 requests, or very long ones, get closed-form bounds and list schedules.
     objective : {"completion", "flow"}
     time_limit : float
         Seconds. Where it ends the search, the result depends on the machine.

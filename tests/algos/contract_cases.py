@@ -14,17 +14,33 @@ from kvratio import Instance, Schedule
 #: policies that find out lengths by stopping what outlives a guess, so that one request alone may start twice
 LEARNS_BY_KILLING = {"gsa", "gsa_spec", "rect", "response", "route", "orca", "s3"}
 
+#: policies under which a request may stand still until others arrive, and which are told when arrivals have ended
+WAITS_FOR_ARRIVALS = {"wait", "nested_wait", "wait_capped"}
+
+#: policies that may pause a request with its memory: its attempt is written as if it had run at the end, so of the
+#: decisions up to an epoch the schedule shows only the attempts that have ended
+PAUSES = {*WAITS_FOR_ARRIVALS, "lightllm"}
+
 #: policies that solve a linear program for each batch, a thousand times slower than the others
 SOLVES_LP = {"sorted_lp", "lp_swap"}
 
 #: parameters whose default is computed from predictions or outputs of all requests: public facts, given here
-PUBLIC: dict[str, dict[str, Any]] = {"orca": {"max_tokens": 3}, "one_bit_svf": {"max_output": 9}}
+PUBLIC: dict[str, dict[str, Any]] = {
+    "orca": {"max_tokens": 3},
+    "one_bit_svf": {"max_output": 9},
+    "wait": {"thresholds": 1},
+    "nested_wait": {"thresholds": 1},
+    "wait_capped": {"caps": 2},
+    "faster_transformer": {"max_tokens": 3},
+    "lightllm": {"max_tokens": 3},
+}
 
 #: values at which rare branches are reached on small instances
 LIVELY: dict[str, dict[str, Any]] = {
     "alpha_beta_clearing": {"beta": 0.5},
     "fastserve_mlfq": {"starvation": 6, "prefill_rate": 2},
     "ltr": {"starvation": 5},
+    "lightllm": {"prefill_every": 2},
 }
 
 
@@ -91,15 +107,30 @@ def run(inst: Instance, policy: str, eviction: str | None = None, **params: Any)
 def decisions(sch: Schedule, epoch: int, requests: int | None = None) -> list[tuple[int, int, int, bool]]:
     """Return what was decided up to and including an epoch, for the first so many requests (default: all).
 
-    Rows are (request, start, stop, completed) by (start, request); an attempt that has not stopped by then has stop -1.
+    Rows are (request, start, stop, completed) by (start, request); an attempt that has not stopped by then has stop -1,
+    or no row where its start says nothing (`PAUSES`).
     """
     n = sch.instance.n if requests is None else requests
-    rows = sch.attempts[(sch.attempts["start"] <= epoch) & (sch.attempts["request"] < n)]
+    last = sch.attempts["stop" if sch.policy in PAUSES else "start"]
+    rows = sch.attempts[(last <= epoch) & (sch.attempts["request"] < n)]
     return [(i, a, b, done) if b <= epoch else (i, a, -1, False) for i, a, b, done in rows.tolist()]
 
 
+def open_ended(inst: Instance, epoch: int, late: Instance) -> Instance:
+    """Return what has arrived by an epoch, and one more request after all that come late."""
+    columns = ("prompt", "output", "predicted", "predicted_low", "predicted_high")
+    joined = {name: np.append(getattr(inst, name), 1) for name in columns}
+    joined["prompt"][-1] = 0
+    return Instance(memory=inst.memory, arrival=np.append(inst.arrival, late.arrival.max() + epoch + 1), **joined)
+
+
 def least_outputs(sch: Schedule, epoch: int) -> np.ndarray:
-    """Return the smallest output of each request that agrees with what was seen up to an epoch, int64[n]."""
+    """Return the smallest output of each request that agrees with what was seen up to an epoch, int64[n].
+
+    Where the schedule does not show how far a request was (`PAUSES`), the true output surely agrees.
+    """
+    if sch.policy in PAUSES:
+        return sch.instance.output
     least = np.ones(sch.instance.n, np.int64)
     kept = np.zeros(sch.instance.n, np.int64)
     for i, start, stop, completed in sch.attempts.tolist():

@@ -58,6 +58,13 @@ TABLE: list[tuple[str, dict[str, Any], int, int, int, int]] = [
     ("vllm_fcfs", {}, 57, 69, 160, 84),
     ("vllm_fcfs", {"admit_after_evict": False}, 53, 70, 160, 88),
     ("orca", {}, 126, 130, 160, 143),
+    ("wait", {}, 49, 69, 184, 109),
+    ("nested_wait", {}, 71, 77, 184, 105),
+    ("wait_capped", {}, 71, 77, 184, 99),
+    ("sarathi", {}, 57, 75, 160, 85),
+    ("sarathi", {"token_budget": 4}, 71, 109, 200, 118),
+    ("faster_transformer", {}, 126, 130, 160, 143),
+    ("lightllm", {"prefill_every": 2}, 122, 130, 160, 141),
     ("s3", {}, 68, 146, 160, 146),
 ]
 

@@ -51,6 +51,12 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"starvation": 3, "quantum": 2},
         {"starvation": 4, "quantum": 5},
     ],
+    "wait": [{}, {"thresholds": 2}, {"types": (3, 9)}, {"types": (1, 5), "thresholds": 3}, {"margin": 1.0}],
+    "nested_wait": [{}, {"margin": 9.0}, {"thresholds": 3}, {"cuts": (2, 6)}, {"cuts": (1, 4, 8), "thresholds": 2}],
+    "wait_capped": [{}, {"wait_gate": False}, {"caps": 1}, {"caps": 5}, {"cuts": (1, 3, 9), "caps": 2}],
+    "sarathi": [{}, {"token_budget": 1}, {"token_budget": 7}, {"max_batch": 2}, {"watermark": 0.2, "max_batch": 3}],
+    "faster_transformer": [{}, {"max_tokens": 3}, {"max_batch": 2}, {"max_tokens": 1, "max_batch": 3}],
+    "lightllm": [{}, {"max_tokens": 3}, {"max_tokens": 1, "prefill_every": 1}, {"prefill_every": 2, "max_batch": 3}],
 }
 COUNTERS = ("evictions", "wasted_rounds", "wasted_token_rounds", "recomputed_tokens")
 

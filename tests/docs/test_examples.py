@@ -15,7 +15,7 @@ from kvratio.cli import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("README.md")])
 #: verbs of the command line
-VERBS = ("run", "table", "plot", "list", "info", "simulate", "bound", "check", "traces", "doctor")
+VERBS = ("run", "table", "plot", "list", "info", "simulate", "serve", "sweep", "bound", "check", "traces", "doctor")
 
 
 def blocks(path: Path, language: str) -> list[str]:

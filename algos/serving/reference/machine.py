@@ -135,6 +135,7 @@ class Machine:
     def evict(self, i: int) -> None:
         """Take the memory of resident i away (section 1.4)."""
         held = self.footprint(i, in_batch=False)
+        self.record.lose(i, len(self.passes[i]))
         self._resident.remove(i)
         if self.stage[i] == 0:  # inside a chunked prefill: the chunks are lost under every option
             self._waiting.add(i)

@@ -58,6 +58,7 @@ class Record:
         self.completion = [NEVER] * self.n
         self.max_gap = [NEVER] * self.n
         self.evictions = [0] * self.n
+        self.losses: list[tuple[int, int, float]] = []
         self._attempt_prefill = [NEVER] * self.n
         self._attempt_first = [NEVER] * self.n
         self._last_token = [NEVER] * self.n
@@ -128,6 +129,10 @@ class Record:
         """Note tokens moved to or from the host; the next iteration pays for them."""
         self.unpaid_moves += tokens
         self.counters["moved_tokens"] += tokens
+
+    def lose(self, i: int, passes: int) -> None:
+        """Note that an eviction ends an attempt of so many passes."""
+        self.losses.append((i, passes, self.now))
 
     def evict(self, i: int, prefill_lost: int, decodes_lost: int, restarts: bool) -> None:
         """Note an eviction; a restart forgets the tokens of the attempt."""

@@ -54,6 +54,48 @@ def mean_in_system(run: Run) -> float:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What the verdict needs of one run: small enough to come back from another process.
+
+    Attributes
+    ----------
+    policy : str
+    n : int
+        Requests.
+    growth : float
+        `queue_growth`.
+    crowd : float
+        `mean_in_system`.
+    latency : float
+        Sum of the latencies of the completed requests, seconds.
+    completed : int
+    period : float
+        Seconds to the last arrival.
+    """
+
+    policy: str
+    n: int
+    growth: float
+    crowd: float
+    latency: float
+    completed: int
+    period: float
+
+    @classmethod
+    def of(cls, run: Run) -> Evidence:
+        """Read a run."""
+        return cls(
+            run.policy,
+            run.requests.n,
+            queue_growth(run),
+            mean_in_system(run),
+            float(run.latency[run.completed].sum()),
+            int(run.completed.sum()),
+            run.requests.last_arrival,
+        )
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What replications say of the stability of one policy at one load.
 
@@ -83,7 +125,7 @@ class Verdict:
     reason: str
 
 
-def stability_verdict(runs: Sequence[Run], least: int = REPLICATIONS) -> Verdict:
+def stability_verdict(runs: Sequence[Run | Evidence], least: int = REPLICATIONS) -> Verdict:
     """Judge replications of one policy at one load.
 
     Unstable: mean growth g > 0.01 and g - h > 0. Stable: g + h < 0.01, on runs that are long enough. Else undecided:
@@ -91,7 +133,7 @@ def stability_verdict(runs: Sequence[Run], least: int = REPLICATIONS) -> Verdict
 
     Parameters
     ----------
-    runs : sequence of Run
+    runs : sequence of Run or Evidence
         Independent replications with the same number of requests.
     least : int
         Fewest replications that are judged.
@@ -103,14 +145,15 @@ def stability_verdict(runs: Sequence[Run], least: int = REPLICATIONS) -> Verdict
     """
     if len(runs) < max(least, 2):
         raise BadParameter(f"stability_verdict: {len(runs)} runs: give at least {max(least, 2)} replications")
-    sizes = {(run.policy, run.requests.n) for run in runs}
+    found = [run if isinstance(run, Evidence) else Evidence.of(run) for run in runs]
+    sizes = {(one.policy, one.n) for one in found}
     if len(sizes) > 1:
         raise BadParameter(
             f"stability_verdict: runs differ in policy or n ({sorted(sizes)}): give replications of one load"
         )
-    g, h = mean_and_half_width([queue_growth(run) for run in runs])
-    n = runs[0].requests.n
-    needed = _needed(runs)
+    g, h = mean_and_half_width([one.growth for one in found])
+    n = found[0].n
+    needed = _needed(found)
     if g > LIMIT and g - h > 0:
         verdict, why = "unstable", f"{g:.2%} of the arrivals pile up (+- {h:.2%})"
     elif g + h < LIMIT:
@@ -123,16 +166,16 @@ def stability_verdict(runs: Sequence[Run], least: int = REPLICATIONS) -> Verdict
     return Verdict(verdict, g, h, len(runs), n, needed, why)
 
 
-def _needed(runs: Sequence[Run]) -> int:
+def _needed(found: Sequence[Evidence]) -> int:
     """Return the requests a replication needs by what these show."""
-    n = runs[0].requests.n
-    crowd = float(np.mean([mean_in_system(run) for run in runs]))
-    done = [run.latency[run.completed] for run in runs]
-    latency = np.concatenate(done)
-    if not len(latency):
+    n = found[0].n
+    crowd = float(np.mean([one.crowd for one in found]))
+    completed = sum(one.completed for one in found)
+    if not completed:
         return 2 * n
-    period = float(np.mean([run.requests.last_arrival for run in runs]))
-    return math.ceil(max(LONG_ENOUGH * crowd, n * LONG_ENOUGH * float(latency.mean()) / period))
+    latency = math.fsum(one.latency for one in found) / completed
+    period = float(np.mean([one.period for one in found]))
+    return math.ceil(max(LONG_ENOUGH * crowd, n * LONG_ENOUGH * latency / period))
 
 
 def _period(run: Run) -> float:

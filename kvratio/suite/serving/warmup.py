@@ -17,6 +17,10 @@ FloatArray = npt.NDArray[np.float64]
 BATCH = 5
 
 
+class CoolDownTooShort(BadParameter):
+    """Requests that only the flush at the end of a WAIT run completes would be measured."""
+
+
 def measured_range(run: Run, warmup: float | str, cooldown: float) -> tuple[int, int]:
     """Return the first measured request and the one after the last.
 
@@ -100,7 +104,7 @@ def _must_cover_wait(run: Run, stop: int, cooldown: float) -> None:
     j = int(short[0])
     what = f"type {j} has {arrived[j]} arrivals in the cool-down, WAIT needs more than (o+1) n = {need[j]}"
     if cooldown == 0:
-        raise BadParameter(f"{what}: give a cool-down above 0")
+        raise CoolDownTooShort(f"{what}: give a cool-down above 0")
     rate = np.array([kind.rate for kind in mix])
     n = math.ceil(float(((need + 1) / (cooldown * rate / rate.sum())).max()))
-    raise BadParameter(f"{what}: take n at least {n} requests, or a longer cool-down")
+    raise CoolDownTooShort(f"{what}: take n at least {n} requests, or a longer cool-down")
