@@ -19,6 +19,7 @@ _HOMES = {
     "Clock": "kvratio.problem.clock",
     "RooflineClock": "kvratio.problem.clock",
     "presets": "kvratio.problem.presets",
+    "PRESETS": "kvratio.problem.presets",
     "Requests": "kvratio.problem.requests",
     "Workload": "instances.workloads",
     "arrivals": "instances.workloads",

@@ -16,6 +16,8 @@ from lowerbounds.replayed import tree_certificate
 
 #: states x requests x memory up to which the backward search is tried
 SEARCH_STEPS = 5_000_000_000
+#: seconds that a unit of the replay's effort may take
+REPLAY_SLOW = 3.0
 #: share of the time that the search leaves for its certificate at most
 CERTIFYING = 0.2
 #: cells of its recursion that the verifier of a `profile` fills in a second (a slow estimate)
@@ -106,6 +108,6 @@ def _prove_tree(evidence: Evidence, proof: dict[str, Any] | None, effort: float)
     if proof is None or evidence.left <= 0:
         return
     if evidence.certified is None or proof["lower"] > evidence.certified[0]:
-        found = tree_certificate(evidence.inst, proof, min(effort, evidence.left))
+        found = tree_certificate(evidence.inst, proof, min(effort, evidence.left / REPLAY_SLOW))
         if found is not None:
             evidence.prove(*found)

@@ -324,7 +324,7 @@ def test_slices_grow_to_the_cap(alpha: float, first: float, cap: int) -> None:
         Instance(prompt=[3, 2, 1, 0], output=[1, 2, 3, 4], memory=4),
         Instance(prompt=[7] * 4, output=[1] * 4, memory=8),
         Instance(prompt=[2] * 9, output=[3] * 9, memory=11),
-        Instance(prompt=[1, 1, 1], output=[2, 3, 2], arrival=[0, 10**6, 2 * 10**6], memory=5),
+        Instance(prompt=[1, 1, 1], output=[2, 3, 2], arrival=[0, 10**4, 2 * 10**4], memory=5),
         Instance(prompt=[2, 2, 2], output=[3, 3, 3], arrival=[0, 3, 6], memory=5),
     ],
     ids=["one", "unit_memory", "no_prompts", "full_peaks", "long_prompts", "equal", "far_apart", "on_completion"],

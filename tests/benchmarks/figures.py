@@ -92,7 +92,7 @@ def time_to_proof(rows: Iterable[Mapping[str, Any]]) -> Figure:
         ax.set_xlabel("requests n")
         ax.set_xticks(sorted({row["n"] for row in rows}))
     axes[0].set_ylabel("seconds to proof")
-    axes[0].legend(loc="upper left")
+    axes[-1].legend(loc="lower right")
     return figure
 
 
@@ -105,8 +105,8 @@ def gap_against_time(rows: Iterable[Mapping[str, Any]]) -> Figure:
         label = f"{row['shape']}, n = {row['requests']:,}"
         ax.step(track[:, 0], 100 * (track[:, 2] / track[:, 1] - 1), where="post", color=f"C{k}", label=label)
     ax.set_xscale("log")
-    ax.set_yscale("log")
+    ax.set_ylim(bottom=0)
     ax.set_xlabel("seconds")
-    ax.set_ylabel("U/LB - 1, %")
+    ax.set_ylabel("U/LB - 1 of total flow, %")
     ax.legend()
     return figure
