@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +13,9 @@ import numpy as np
 from algos.card import Parameter
 from algos.serving.cards import Case
 from kvratio.problem.errors import BadParameter
+
+#: numbers of segments tried where the mix has too many output lengths for a segment each
+FEWER_SEGMENTS = (8, 4, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,11 @@ def nested_thresholds(case: Case, values: dict[str, Any]) -> dict[str, Any]:
     if values["thresholds"] is None:
         from stability.thresholds import plan_nested
 
-        plan = plan_nested(
-            case.requests, case.clock, case.memory, values["cuts"], values["margin"], values["delta"]
-        )  # fmt: skip
+        plan = _first_that_fits(
+            case,
+            values["cuts"],
+            lambda cuts: plan_nested(case.requests, case.clock, case.memory, cuts, values["margin"], values["delta"]),
+        )
         values["cuts"], values["thresholds"] = _ints(plan.segments.cuts), _ints(plan.thresholds)
     values["cuts"] = _cuts("nested_wait", case, values["cuts"])
     _one_for_each("nested_wait", "thresholds", values)
@@ -71,11 +78,42 @@ def segment_caps(case: Case, values: dict[str, Any]) -> dict[str, Any]:
         if values["tokens"] is not None:
             found = caps_from_tokens(case.requests, values["tokens"], values["cuts"], values["eta"])
         else:
-            found = caps_for_load(case.requests, case.clock, case.memory, values["cuts"], values["eta"])
+            found = _first_that_fits(
+                case,
+                values["cuts"],
+                lambda cuts: caps_for_load(case.requests, case.clock, case.memory, cuts, values["eta"]),
+            )
         values["cuts"], values["caps"] = _ints(found.segments.cuts), _ints(found.caps)
     values["cuts"] = _cuts("wait_capped", case, values["cuts"])
     _one_for_each("wait_capped", "caps", values)
     return values
+
+
+def _first_that_fits(case: Case, cuts: tuple[int, ...] | None, choose: Callable[[Any], Any]) -> Any:
+    """Return what ``choose`` finds for the cuts; without cuts for every output length, else for fewer and fewer.
+
+    With hundreds of lengths a threshold of one for each needs far more memory than the fluid: then segments of about
+    equal shares of the requests do.
+    """
+    from stability.conditions import NoThresholds
+
+    try:
+        return choose(cuts)
+    except NoThresholds:
+        if cuts is not None:
+            raise
+        for segments in FEWER_SEGMENTS:
+            with contextlib.suppress(NoThresholds):
+                return choose(_quantile_cuts(case, segments))
+        raise
+
+
+def _quantile_cuts(case: Case, segments: int) -> tuple[int, ...]:
+    """Return at most so many cuts, each at a quantile of the mix, the last at its largest output."""
+    kinds = sorted((kind.output, kind.rate) for kind in case.requests.mix)
+    share = np.cumsum([rate for _, rate in kinds]) / sum(rate for _, rate in kinds)
+    at = np.searchsorted(share, np.arange(1, segments) / segments, side="left")
+    return tuple(sorted({kinds[k][0] for k in at.tolist()} | {kinds[-1][0]}))
 
 
 def _ints(array: Any) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ ENTRIES_PER_SECOND = 2e9
 #: least and most steps of a stage
 STEPS = (20, 250)
 #: how much longer than planned the least steps of a phase may take
-OVERDRAFT = 12.0
+OVERDRAFT = 5.0
 #: largest effort of one step of the ascent: about half a second
 EFFORT = 1_000_000_000
 #: upper / lower up to which a beam is tried: with weak prices it misleads

@@ -392,3 +392,14 @@ def test_bad_input(change, error, words):
     with pytest.raises(error, match=words) as caught:
         simulate(Requests([2], [2], [0]), given.pop("policy"), given.pop("clock"), given.pop("memory"), **given)
     assert "\n" not in str(caught.value)
+
+
+def test_many_lengths_get_few_segments():
+    """Where a segment for each output length cannot fit, `wait_capped` falls back to quantiles of the mix."""
+    rng = np.random.default_rng(3)
+    n = 400
+    load = Requests(rng.integers(20, 400, n), rng.integers(1, 600, n), np.sort(rng.uniform(0, 400.0, n)))
+    run = simulate(load, "wait_capped", "a100-llama2-7b", 60_000)
+    assert len(run.params["cuts"]) <= 8 < len(np.unique(load.output))
+    assert run.params["cuts"][-1] == load.output.max()
+    assert run.completed.all()
