@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvratio.problem.errors import BadParameter
-from stability.batch_time import AnyClock, pieces
+from stability.batch_time import AnyClock, batch_seconds, pieces
 from stability.conditions import Condition, NoThresholds
 from stability.mix import FloatArray, IntArray, Mix, tokens_of_memory
 from stability.segments import Segments, segments
 
+#: by which thresholds are raised until their caps keep up with the load
+STEP = 0.02
 #: a segment never gets more than this share of the one before it
 MOST_KEPT = 0.99
 
@@ -75,7 +77,10 @@ def caps_for_load(
     eta: float = 0.05,
     margin: float = 0.05,
 ) -> Caps:
-    """Return the caps of the least real thresholds with (1 + margin) D(n) <= n_1 / Lambda_1.
+    """Return the caps of the least real thresholds with (1 + margin) D(n) <= n_1 / Lambda_1 that still hold as caps.
+
+    Rounding can take a cap below its threshold, and where only some turns read a prompt the mean turn of a roofline
+    clock is longer than the turn with the mean prompt. So thresholds are raised by `STEP` until the caps keep up.
 
     Raises
     ------
@@ -96,11 +101,27 @@ def caps_for_load(
             "s",
         )
         raise NoThresholds(f"no thresholds for wait_capped with {len(parts)} segments: {pace}")
-    found = _caps(parts, ratio * float((work[:, 0] / spare).max()))
-    room = Condition("M(n) <= C", parts.tokens(found.thresholds), limit, "tokens")
-    if not room.holds:
-        raise NoThresholds(f"no thresholds for wait_capped with {len(parts)} segments: {room}")
-    return found
+    first = float((work[:, 0] / spare).max())
+    while True:
+        found = _caps(parts, ratio * first)
+        room = Condition("M(n) <= C", parts.tokens(found.thresholds), limit, "tokens")
+        if not room.holds:
+            raise NoThresholds(f"no thresholds for wait_capped with {len(parts)} segments: {room}")
+        if (1 + margin) * _mean_turn(found, clock) <= float(found.thresholds[0] / parts.rate[0]):
+            return found
+        first *= 1 + STEP
+
+
+def _mean_turn(found: Caps, clock: AnyClock) -> float:
+    """Return the mean seconds of a turn with full caps: the first segment takes whole requests, some turns one more."""
+    n, parts = found.thresholds, found.segments
+    cached, prompt, decodes = (n @ parts.batch).tolist()
+    whole, more = math.floor(n[0]), n[0] - math.floor(n[0])
+    each = prompt / float(n[0])
+    return float(
+        (1 - more) * batch_seconds(clock, cached, whole * each, decodes)
+        + more * batch_seconds(clock, cached, (whole + 1) * each, decodes)
+    )
 
 
 def _ratios(parts: Segments, eta: float) -> FloatArray:
