@@ -73,20 +73,42 @@ def nested_thresholds(case: Case, values: dict[str, Any]) -> dict[str, Any]:
 def segment_caps(case: Case, values: dict[str, Any]) -> dict[str, Any]:
     """Fill in cuts and caps of `wait_capped`: from a budget of requests in a batch, else the least that keep up."""
     if values["caps"] is None:
-        from stability.caps import caps_for_load, caps_from_tokens
+        from stability.caps import caps_from_tokens
 
         if values["tokens"] is not None:
             found = caps_from_tokens(case.requests, values["tokens"], values["cuts"], values["eta"])
         else:
-            found = _first_that_fits(
-                case,
-                values["cuts"],
-                lambda cuts: caps_for_load(case.requests, case.clock, case.memory, cuts, values["eta"]),
-            )
+            found = _caps_that_keep_up(case, values)
         values["cuts"], values["caps"] = _ints(found.segments.cuts), _ints(found.caps)
     values["cuts"] = _cuts("wait_capped", case, values["cuts"])
     _one_for_each("wait_capped", "caps", values)
     return values
+
+
+def _caps_that_keep_up(case: Case, values: dict[str, Any]) -> Any:
+    """Return the least caps that keep up with the load: with the longest prompts of each segment, else on average.
+
+    The longest prompts leave room for every mix in a segment. Where a few of them are far above the mean nothing would
+    fit; then caps are for the mean prompt, and the memory check of the policy does the rest.
+    """
+    from stability.caps import caps_for_load
+    from stability.conditions import NoThresholds
+
+    def choose(mix: Any) -> Any:
+        return _first_that_fits(
+            case, values["cuts"], lambda cuts: caps_for_load(mix, case.clock, case.memory, cuts, values["eta"])
+        )
+
+    try:
+        return choose(case.requests)
+    except NoThresholds:
+        kinds = case.requests.mix
+        mean = sum(kind.prompt * kind.rate for kind in kinds) / sum(kind.rate for kind in kinds)
+        try:
+            return choose([(mean, kind.output, kind.rate) for kind in kinds])
+        except NoThresholds:
+            pass
+        raise
 
 
 def _first_that_fits(case: Case, cuts: tuple[int, ...] | None, choose: Callable[[Any], Any]) -> Any:
