@@ -64,6 +64,7 @@ def exact(
     work_limit: int | None = None,
     memory_mb: int = LABEL_MEMORY_MB,
     replay_effort: float = PATIENT_REPLAY,
+    workers: int = 2,
 ) -> None:
     """Brute force for tiny instances, else the backward search; prices and schedules where that cannot go."""
     evidence.prove_closed_form(best_closed_form(evidence.inst))
@@ -76,7 +77,7 @@ def exact(
     if not search_can(evidence):
         _best(evidence, solver=None, work_limit=work_limit)
         return
-    search_labels(evidence, work_limit, memory_mb, replay_effort)
+    search_labels(evidence, work_limit, memory_mb, replay_effort, workers=workers)
 
 
 def _best(
@@ -163,7 +164,7 @@ def bound(
     inst : Instance
     method : str
         ``best`` chooses by size and merges. ``brute`` (n <= 8), ``exact`` (backward search, n <= 64; ``work_limit``,
-        ``memory_mb``, ``replay_effort``: how long the replay of its proof may take), ``milp``
+        ``memory_mb``, ``workers``, ``replay_effort``: how long the replay of its proof may take), ``milp``
         (``solver="highs"|"cbc"|"both"``, ``nodes``), ``lp``, ``lagrangian`` (``iterations``) and the closed forms
         ``squashed_area`` (LB1*, arXiv 2606.22327), ``mean_busy_time`` (LB2r, LB4r), ``srpt`` (LB3r), ``latency``
         (LB0), which have no upper side.

@@ -55,13 +55,24 @@ def search_labels(
     memory_mb: int = LABEL_MEMORY_MB,
     effort: float = 1.0,
     plan: float | None = None,
+    workers: int = 2,
 ) -> None:
     """Backward search over labels; its lower bound is a search's word, as brute force's is."""
     known = evidence.incumbent.starts
     reserve = _certifying(evidence)
     worth = reserve <= CERTIFYING * evidence.left
     seconds = evidence.left - (reserve if worth else 0.0)
-    found = search(evidence.inst, "completion", seconds, work_limit, memory_mb, evidence.seed, upper=known, plan=plan)
+    found = search(
+        evidence.inst,
+        "completion",
+        seconds,
+        work_limit,
+        memory_mb,
+        evidence.seed,
+        upper=known,
+        workers=workers,
+        plan=plan,
+    )
     evidence.incumbent.offer(found.upper, found.starts)
     word = {
         "solver": "backward search",

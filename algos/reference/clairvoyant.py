@@ -5,6 +5,7 @@ Feng, Yang, Zhang, "Competitive Non-Clairvoyant KV-Cache Scheduling for LLM Infe
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,9 +19,9 @@ class PlannedPolicy(BatchPolicy):
     clairvoyant = True
     planned: Sequence[tuple[int, int]] = ()
 
+    @abstractmethod
     def plan(self, batch: list[int]) -> list[tuple[int, int]]:
         """Return (request, planned start) in planned order."""
-        raise NotImplementedError
 
     def begin(self, batch: list[int]) -> None:
         """Make the plan."""

@@ -7,6 +7,7 @@ Inference for Higher Throughput" (arXiv 2306.06000).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -47,13 +48,13 @@ class ReservingPolicy(Policy):
             self.integer("max_batch", low=1)
         self.reserve = [min(self.first_reserve(i), self.most(i)) for i in range(self.worker.n)]
 
+    @abstractmethod
     def first_reserve(self, i: int) -> int:
         """Return res_i before it is cut to M - s_i."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order(self, i: int) -> Any:
         """Return the sort key of waiting requests."""
-        raise NotImplementedError
 
     goes_on_past_misfits = False
 

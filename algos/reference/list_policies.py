@@ -7,6 +7,7 @@ mc_sf is from Jaillet, Jiang, Mellou, Molinaro, Podimata, Zhou (arXiv 2502.07115
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -53,9 +54,9 @@ class ListPolicy(Policy):
         """Return est, the believed length of each request: the clamped prediction."""
         return list(self.worker.predicted)
 
+    @abstractmethod
     def priority(self, i: int) -> Any:
         """Return key_i; smaller starts earlier."""
-        raise NotImplementedError
 
     def candidates(self) -> list[int]:
         """Return the waiting requests that may start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ ANY_EVICTION = ("restart", "recompute", "swap")
 RESTART_ONLY = ("restart",)
 
 
-class Policy:
+class Policy(ABC):
     """Base of all policies: does nothing at every step.
 
     Parameters
@@ -96,9 +97,9 @@ class BatchPolicy(Policy):
         self.alive: list[int] = []
         super().__init__(worker, given, seed)
 
+    @abstractmethod
     def begin(self, batch: list[int]) -> None:
         """Start on a new batch (indices in order) at the present epoch."""
-        raise NotImplementedError
 
     def completed(self, i: int) -> None:
         """Step 1: request i leaves the batch."""

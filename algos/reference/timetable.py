@@ -5,6 +5,7 @@ Feng, Yang, Zhang, "Competitive Non-Clairvoyant KV-Cache Scheduling for LLM Infe
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
@@ -71,9 +72,9 @@ class PhasedPolicy(BatchPolicy):
 
     phase: Phase | int | None = None
 
+    @abstractmethod
     def phases(self) -> Iterator[Phase | int]:
         """Yield the phases of the present batch, each beginning at ``worker.now``."""
-        raise NotImplementedError
 
     def begin(self, batch: list[int]) -> None:
         """Start the generator."""

@@ -1,6 +1,7 @@
 """How long proofs take and how fast intervals close; measured, never asserted. `make bench` writes the tables."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,6 +42,7 @@ def test_proof(benchmark, method, n, alpha, seed):
 
     benchmark.pedantic(prove, rounds=1, iterations=1)
     last = found[-1]
+    assert last.lower <= last.upper
     benchmark.extra_info.update(
         method=method, n=n, alpha=alpha, seed=seed, proved=last.status == "optimal", gap=last.upper / last.lower - 1
     )
@@ -79,4 +81,5 @@ def test_gap(benchmark, shape):
 
     benchmark.pedantic(close, rounds=1, iterations=1)
     known = [entry for entry in track if None not in entry]
+    assert all(before[1] <= after[1] <= after[2] <= before[2] for before, after in pairwise(known))
     benchmark.extra_info.update(shape=shape, requests=inst.n, track=known)

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_python_block_runs(path, number, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     __import__(module.stem)
+    assert sys.modules[module.stem].__file__ == str(module)
 
 
 @pytest.mark.parametrize("name", ["my_policy.py", "my_family.py", "my_suite.toml"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from kvratio.problem.errors import BadParameter
 from kvratio.problem.requests import Requests
 
 
-class Policy:
+class Policy(ABC):
     """Base of all policies.
 
     Parameters
@@ -47,9 +48,9 @@ class Policy:
     def prepare(self, requests: Requests) -> None:
         """Read the parameters and set up state, before time 0."""
 
+    @abstractmethod
     def form(self) -> Batch | None:
         """Admit who is to be admitted and return the batch: empty to wait for an arrival, None to decide again."""
-        raise NotImplementedError
 
     def ran(self, batch: Batch) -> None:
         """The batch has run; called before its requests move."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -51,9 +52,9 @@ class QueuePolicy(Policy):
         """Choose, then make it fit."""
         return fitted(self.machine, self.choose())
 
+    @abstractmethod
     def choose(self) -> list[int]:
         """Return the requests of the batch in the order in which they join their next queue."""
-        raise NotImplementedError
 
     def stages(self, of: Callable[[int], bool] = lambda i: True) -> list[int]:
         """Return the stages >= 1 at which there are residents, ascending."""
