@@ -97,7 +97,12 @@ def _panel(ax: Axes, table: pd.DataFrame, name: str, limit: float | None) -> Non
             textcoords="offset points", ha="right", va="top", rotation=90, fontsize=7, color=INK,
         )  # fmt: skip
     if name.startswith(LOGARITHMIC) and (table[name] > 0).all():
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("arrival rate (requests/s)")
     ax.set_ylabel(NAMES.get(name, name.replace("_", " ")))
 
