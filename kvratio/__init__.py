@@ -5,8 +5,7 @@ The public names are loaded on first use, so that importing the package stays ch
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kvratio.lazy import loaded_on_use
 
 __version__ = "0.1.0"
 
@@ -50,15 +49,4 @@ _HOMES = {
 }
 
 __all__ = ["__version__", *_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'kvratio' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = loaded_on_use(__name__, _HOMES, ("__version__",))

@@ -6,8 +6,7 @@ names are loaded on first use; solvers are imported only by the methods that cal
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kvratio.lazy import loaded_on_use
 
 _HOMES = {
     "METHODS": "lowerbounds.best",
@@ -21,11 +20,4 @@ _HOMES = {
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'lowerbounds' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = loaded_on_use(__name__, _HOMES)

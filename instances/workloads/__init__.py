@@ -5,35 +5,23 @@ The names are loaded on first use, so that importing the package stays cheap.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kvratio.lazy import loaded_on_use
 
 _HOMES = {
-    "ARRIVAL_KINDS": "renewal",
-    "FromFunction": "lengths",
-    "Independent": "lengths",
-    "Lengths": "lengths",
-    "PiecewiseRate": "varying",
-    "Sinusoid": "varying",
-    "Table": "lengths",
-    "VaryingRate": "varying",
-    "Workload": "load",
-    "arrivals": "renewal",
-    "from_trace": "replay",
-    "workload": "catalogue",
-    "workload_names": "catalogue",
+    "ARRIVAL_KINDS": ".renewal",
+    "FromFunction": ".lengths",
+    "Independent": ".lengths",
+    "Lengths": ".lengths",
+    "PiecewiseRate": ".varying",
+    "Sinusoid": ".varying",
+    "Table": ".lengths",
+    "VaryingRate": ".varying",
+    "Workload": ".load",
+    "arrivals": ".renewal",
+    "from_trace": ".replay",
+    "workload": ".catalogue",
+    "workload_names": ".catalogue",
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'instances.workloads' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"instances.workloads.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = loaded_on_use(__name__, _HOMES)

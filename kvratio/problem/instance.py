@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kvratio.problem.columns import Columns
 from kvratio.problem.errors import BadInstance
 from kvratio.problem.fields import INT64_MAX, as_int64, as_memory
 
@@ -24,7 +25,7 @@ PROBLEM_FIELDS = ("prompt", "output", "arrival", "predicted", "predicted_low", "
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Columns):
     """Requests that hold ``prompt + j`` tokens of memory while token j is produced, and a budget M.
 
     Parameters
@@ -147,21 +148,7 @@ class Instance:
                     f"arrival {self.arrival[worst]}, prompt {self.prompt[worst]}, output {self.output[worst]}"
                 )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "info": dict(self.info)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, info=MappingProxyType(state["info"]))
-
     # -- derived quantities ---------------------------------------------------------------------------------------
-    @property
-    def n(self) -> int:
-        """Number of requests."""
-        return len(self.prompt)
-
-    def __len__(self) -> int:
-        return len(self.prompt)
-
     @cached_property
     def peak(self) -> IntArray:
         """Memory s + o in a request's last round, int64[n]."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kvratio.problem.columns import Columns
 from kvratio.problem.errors import BadInstance
 from kvratio.problem.fields import as_int64
 from kvratio.problem.instance import Instance
@@ -27,7 +28,7 @@ class Type(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Requests:
+class Requests(Columns):
     """A finite arrival sequence for the serving model.
 
     Parameters
@@ -97,20 +98,6 @@ class Requests:
         put("predicted", as_int64("predicted", self.output if self.predicted is None else self.predicted, n=n, low=1))
         put("tenant", as_int64("tenant", np.zeros(n, np.int64) if self.tenant is None else self.tenant, n=n, low=0))
         put("info", MappingProxyType(dict(self.info or {})))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "info": dict(self.info)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, info=MappingProxyType(state["info"]))
-
-    @property
-    def n(self) -> int:
-        """Number of requests."""
-        return len(self.prompt)
-
-    def __len__(self) -> int:
-        return len(self.prompt)
 
     @property
     def last_arrival(self) -> float:
