@@ -22,6 +22,8 @@ class View(StrEnum):
     RATIOS = "ratios"
     MATRIX = "matrix"
     HARDEST = "hardest"
+    COMPARISON = "comparison"
+    PROFILE = "profile"
 
 
 class Form(StrEnum):
@@ -31,6 +33,7 @@ class Form(StrEnum):
     LATEX = "latex"
     MARKDOWN = "markdown"
     CSV = "csv"
+    HTML = "html"
 
 
 class Which(StrEnum):
@@ -46,10 +49,13 @@ def table(
     form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.TERMINAL,
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy (label); may be repeated.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="Only this family (label); may be repeated.")] = None,
+    spec: Annotated[Path | None, typer.Option(help="Make the table that this TOML file asks for.")] = None,
+    against: Annotated[list[str] | None, typer.Option(help="Comparison: with this policy only; repeatable.")] = None,
+    by_family: Annotated[bool, typer.Option(help="Comparison: one for each family.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write all formats of the tables into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Print the table of a run, or write it as LaTeX (booktabs), Markdown and CSV.
+    """Print the table of a run, or write it as LaTeX (booktabs), Markdown, CSV and HTML.
 
     Example: kvratio table runs/smoke --view ratios --format latex > ratios.tex
     """
@@ -58,6 +64,13 @@ def table(
     from kvratio.suite.tables import all_tables
 
     finished = load_run(run)
+    if spec is not None or view in (View.COMPARISON, View.PROFILE):
+        from kvratio.commands.asking import show_asked
+
+        show_asked(
+            finished, spec, view.value, against or (), by_family, (policy or (), family or ()), form.value, json, out
+        )
+        return
     summaries = _chosen(finished, policy, family)
     if out is not None:
         for path in write_tables(all_tables(finished.suite, summaries, Path()), out):

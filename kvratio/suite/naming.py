@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kvratio.problem.errors import BadParameter
@@ -86,6 +87,14 @@ def _inner(value: Any) -> str:
 def shell_word(text: str) -> str:
     """Quote a word for the shell only where it needs it."""
     return shlex.quote(text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """End a message about an unknown word: the nearest one known, or what there is to choose from."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    listed = ", ".join(known) if len(known) <= 12 else ", ".join(known[:12]) + ", .."
+    return f": did you mean {close[0]!r}?" if close else f": choose from {listed}" if known else ": it takes none"
 
 
 def canonical(parameters: Mapping[str, Any]) -> str:

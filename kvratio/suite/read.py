@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from kvratio.problem.bound import OBJECTIVES
 from kvratio.problem.errors import BadParameter, KvratioError, UnknownName
-from kvratio.suite.naming import format_name
+from kvratio.suite.naming import format_name, nearest
 from kvratio.suite.plan import BoundSpec, FamilySpec, PolicySpec, Suite
 
 TOP_KEYS = (
@@ -140,7 +139,7 @@ def _read_family(
     chosen = tuple(entry.get("policies", ()))
     for label in chosen:
         if label not in policies:
-            raise UnknownName(f"{where}: policies: {label!r} is not in this suite{_nearest(label, policies)}")
+            raise UnknownName(f"{where}: policies: {label!r} is not in this suite{nearest(label, policies)}")
     if "seeds" in entry:
         seeds = read_seeds(entry["seeds"], f"{where}: seeds")
     return FamilySpec(
@@ -169,7 +168,7 @@ def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[
         if key not in known:
             if card.is_wrapper:
                 continue  # handed on to the base family, which refuses what it does not know
-            raise BadParameter(f"{where}: {key} is no parameter of {name}{_nearest(key, known)}")
+            raise BadParameter(f"{where}: {key} is no parameter of {name}{nearest(key, known)}")
         for value in values:
             known[key].read(value, where)
             if known[key].kind == "base":
@@ -220,7 +219,7 @@ def _check_parameters(given: Mapping[str, Any], known: Iterable[Any], where: str
     cards = {parameter.name: parameter for parameter in known}
     for key, value in given.items():
         if key not in cards:
-            raise BadParameter(f"{where}: {key} is no parameter{_nearest(key, cards)}")
+            raise BadParameter(f"{where}: {key} is no parameter{nearest(key, cards)}")
         card = cards[key]
         if card.choices and value not in card.choices:
             raise BadParameter(f"{where}: {key} is {value!r}: choose one of {', '.join(map(repr, card.choices))}")
@@ -235,20 +234,13 @@ def _lookup(find: Any, name: str, known: Iterable[str], where: str) -> Any:
     try:
         return find(name)
     except KvratioError as fault:
-        raise UnknownName(f"{where}: {name!r} is not known{_nearest(name, known)}") from fault
+        raise UnknownName(f"{where}: {name!r} is not known{nearest(name, known)}") from fault
 
 
 def _only(entry: Any, keys: Iterable[str], where: str) -> None:
     unknown = sorted(set(_table(entry, where)) - set(keys))
     if unknown:
-        raise BadParameter(f"{where}: unknown key {unknown[0]!r}{_nearest(unknown[0], keys)}")
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    listed = ", ".join(known) if len(known) <= 12 else ", ".join(known[:12]) + ", .."
-    return f": did you mean {close[0]!r}?" if close else f": choose from {listed}" if known else ": it takes none"
+        raise BadParameter(f"{where}: unknown key {unknown[0]!r}{nearest(unknown[0], keys)}")
 
 
 def _tables(data: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 
 from rich import box
@@ -16,7 +17,7 @@ from rich.text import Text
 from kvratio.suite.latex import latex_body, latex_document
 from kvratio.suite.tables import Column, Section, Table, panels
 
-FORMATS = {"latex": "tex", "markdown": "md", "csv": "csv"}
+FORMATS = {"latex": "tex", "markdown": "md", "csv": "csv", "html": "html"}
 
 
 # -- terminal -----------------------------------------------------------------------------------------------------
@@ -152,9 +153,23 @@ def csv_text(table: Table) -> str:
     return out.getvalue()
 
 
+def html(table: Table) -> str:
+    """Return HTML, one table element a section, to be put into a page."""
+    import pandas as pd
+
+    parts = [f"<h2>{escape(table.title)}</h2>"]
+    for section in table.sections:
+        if section.title:
+            parts.append(f"<h3>{escape(section.title)}</h3>")
+        rows = pd.DataFrame(list(section.rows), columns=[column.header for column in table.columns])
+        parts.append(rows.to_html(index=False, border=0))
+    parts += [f"<p>{escape(note)}</p>" for note in table.notes]
+    return "\n".join(parts) + "\n"
+
+
 def render(table: Table, form: str) -> str:
     """Return the text of one of `FORMATS`."""
-    return {"latex": latex_document, "markdown": markdown, "csv": csv_text}[form](table)
+    return {"latex": latex_document, "markdown": markdown, "csv": csv_text, "html": html}[form](table)
 
 
 def write_tables(tables: Iterable[Table], folder: Path) -> list[Path]:

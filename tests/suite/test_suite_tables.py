@@ -193,7 +193,7 @@ def test_csv_reads_back(tables):
 def test_all_files_are_written(tables, tmp_path):
     """Four tables, each as a document, a body, Markdown and CSV."""
     paths = write_tables(tables.values(), tmp_path)
-    assert len(paths) == 16
+    assert len(paths) == 20
     assert all(path.stat().st_size > 0 for path in paths)
 
 
