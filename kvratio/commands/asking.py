@@ -28,12 +28,9 @@ def show_asked(
     out: Path | None,
 ) -> None:
     """Print one of these tables in one format, or write it in all formats into a folder."""
-    suite = run.suite.narrowed(tuple(kept[0]), tuple(kept[1]))
-    cells = run.table()
-    cells = cells[
-        cells["policy"].isin([p.label for p in suite.policies])
-        & cells["family"].isin([f.label for f in suite.families])
-    ]
+    from kvratio.commands.showing import chosen_cells
+
+    suite, cells = run.suite, chosen_cells(run, *kept)
     if spec is not None:
         _by_spec(cells, spec, form, json, out)
     elif view == "comparison":

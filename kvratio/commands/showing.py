@@ -11,6 +11,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from kvratio.suite.run import Run
     from kvratio.suite.statistics import Summary
 
@@ -34,6 +37,14 @@ class Form(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     HTML = "html"
+
+
+class Kind(StrEnum):
+    """Figures of a run."""
+
+    RATIO = "ratio"
+    PROFILE = "profile"
+    AGAINST = "against"
 
 
 class Which(StrEnum):
@@ -81,25 +92,45 @@ def table(
 
 def plot(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
+    kind: Annotated[
+        Kind, typer.Option(help="Ratio by policy, performance profile, or ratio against --key.")
+    ] = Kind.RATIO,
+    key: Annotated[str, typer.Option(help="For against: n, memory, alpha, or param.NAME of the families.")] = "n",
     which: Annotated[Which, typer.Option(help="Worst or mean ratio.")] = Which.WORST,
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy (label); may be repeated.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="Only this family (label); may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; default: figures/ of the run.")] = None,
 ) -> None:
-    """Draw ratios by policy, as dots with intervals, into PDF, SVG and PNG.
+    """Draw ratios by policy, a performance profile, or ratio against a size, into PDF, SVG and PNG.
 
-    Example: kvratio plot runs/smoke --family synchronised
+    Example: kvratio plot runs/smoke --kind against --key memory --family synchronised
     """
-    from kvratio.suite.plots import ratio_figure, save_figure
+    from kvratio.suite.plots import save_figure
     from kvratio.suite.run import load_run
 
     finished = load_run(run)
-    summaries = _chosen(finished, policy, family)
-    name = f"Suite {finished.suite.name}: {which.value} ratio by policy"
-    stem = "_".join(["ratio_by_policy", *([which.value] if which is Which.MEAN else []), *(family or ())])
-    figure = ratio_figure(summaries, name + (f", {', '.join(family)}" if family else ""), which.value)
+    of = f", {', '.join(family)}" if family else ""
+    name, figure = _figure(finished, kind, key, which.value, policy, family, of)
+    stem = "_".join([name, *([which.value] if which is Which.MEAN else []), *(family or ())])
     for path in save_figure(figure, (out or finished.folder.figures) / stem):
         print(path)
+
+
+def _figure(
+    run: Run, kind: Kind, key: str, which: str, policy: list[str] | None, family: list[str] | None, of: str
+) -> tuple[str, Figure]:
+    """The stem of a figure's files, and the figure."""
+    from kvratio.suite.curves import against_figure, profile_figure
+    from kvratio.suite.plots import ratio_figure
+
+    if kind is Kind.RATIO:
+        title = f"Suite {run.suite.name}: {which} ratio by policy{of}"
+        return "ratio_by_policy", ratio_figure(_chosen(run, policy, family), title, which)
+    cells = chosen_cells(run, policy, family)
+    if kind is Kind.PROFILE:
+        return "performance_profile", profile_figure(cells, f"Suite {run.suite.name}: performance profile{of}")
+    title = f"Suite {run.suite.name}: {which} ratio against {key.removeprefix('param.')}{of}"
+    return f"ratio_against_{key.removeprefix('param.')}", against_figure(cells, key, title, which)
 
 
 def show_run(run: Run, summaries: Sequence[Summary], views: Sequence[str], json: bool, form: str = "terminal") -> None:
@@ -120,6 +151,14 @@ def show_run(run: Run, summaries: Sequence[Summary], views: Sequence[str], json:
             print_table(item, target)
         else:
             print(render(item, form))
+
+
+def chosen_cells(run: Run, policy: Sequence[str] | None, family: Sequence[str] | None) -> pd.DataFrame:
+    """The cells of some policies and families; of all where none are named."""
+    suite = run.suite.narrowed(tuple(policy or ()), tuple(family or ()))
+    cells = run.table()
+    policies, families = [p.label for p in suite.policies], [f.label for f in suite.families]
+    return cells[cells["policy"].isin(policies) & cells["family"].isin(families)]
 
 
 def _chosen(run: Run, policy: list[str] | None, family: list[str] | None) -> list[Summary]:

@@ -21,6 +21,7 @@ def simulate(
     eviction: Annotated[str | None, typer.Option(help="restart, recompute or swap; default: the policy's.")] = None,
     bound: Annotated[str | None, typer.Option(help="Also enclose the optimum by this method; print the ratio.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw memory over time: file stem for PDF, SVG, PNG.")] = None,
+    gantt: Annotated[Path | None, typer.Option(help="Draw the schedule as a Gantt chart: file stem.")] = None,
     save: Annotated[Path | None, typer.Option(help="Save the schedule (.json); kvratio check reads it.")] = None,
     save_instance: Annotated[Path | None, typer.Option(help="Save the instance (.json or .npz).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -53,11 +54,14 @@ def simulate(
     if save is not None:
         schedule.save(save)
     figures: list[Path] = []
-    if plot is not None:
+    if plot is not None or gantt is not None:
+        from kvratio.suite.gantt import gantt_figure
         from kvratio.suite.plots import memory_figure, save_figure
 
-        stem = plot.with_suffix("") if plot.suffix in (".pdf", ".svg", ".png") else plot
-        figures = save_figure(memory_figure(schedule, f"{policy} on {inst.name or source}"), stem)
+        for stem, draw in ((plot, memory_figure), (gantt, gantt_figure)):
+            if stem is not None:
+                stem = stem.with_suffix("") if stem.suffix in (".pdf", ".svg", ".png") else stem
+                figures += save_figure(draw(schedule, f"{policy} on {inst.name or source}"), stem)
         facts["figures"] = [str(path) for path in figures]
     if json:
         print_json(facts)

@@ -166,6 +166,15 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def shared(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `costs` that every policy of the table ran and at least one finished."""
+    index = ["family", "objective", "instance"]
+    policies = cells["policy"].nunique()
+    met = cells.groupby(index, sort=False)["policy"].nunique()
+    wide = costs(cells).reindex(columns=list(dict.fromkeys(cells["policy"])))
+    return wide[wide.index.isin(met[met == policies].index)]
+
+
 def profile(cells: pd.DataFrame, at: FloatArray | Sequence[float] | None = None) -> pd.DataFrame:
     """Return the performance profile: the share of instances that a policy solves within a factor of the cheapest.
 
@@ -179,17 +188,21 @@ def profile(cells: pd.DataFrame, at: FloatArray | Sequence[float] | None = None)
     Returns
     -------
     DataFrame
-        Index factor, a column per policy, shares in [0, 1]. An instance that a policy did not finish counts as never
-        solved by it; instances of a family that is tuned to each policy, which one policy alone has run, are left out.
+        Index factor, a column per policy, shares in [0, 1]. Counted are the instances on which every policy of the
+        table was run; one that failed there counts as never within any factor.
+
+    Raises
+    ------
+    BadParameter
+        No instance was run by every policy.
 
     Notes
     -----
     Dolan and More, "Benchmarking optimization software with performance profiles" (arXiv cs/0102001).
     """
-    wide = costs(cells)
-    wide = wide[wide.notna().sum(axis=1) > 1] if wide.shape[1] > 1 else wide
+    wide = shared(cells)
     if wide.empty:
-        raise BadParameter("no instance was finished by two policies: nothing to compare")
+        raise BadParameter("no instance was run by every policy: choose policies and families that meet")
     factors = wide.div(wide.min(axis=1), axis=0).to_numpy(float)
     grid = np.unique(factors[np.isfinite(factors)]) if at is None else np.asarray(at, dtype=float)
     reached = [(factors <= factor * (1 + 1e-12)).mean(axis=0) for factor in grid]

@@ -19,6 +19,7 @@ from kvratio.suite.statistics import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 Arguments = ParamSpec("Arguments")
@@ -46,10 +47,20 @@ def in_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     return styled
 
 
-def _axes(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
+def axes_of(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """Return a figure of so many inches with its axes, one above the other."""
     from matplotlib import pyplot as plt
 
-    return plt.subplots(rows, 1, figsize=(width, height), squeeze=False, **options)
+    return plt.subplots(rows, 1, figsize=(width, height), **options)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Put plain numbers at 1, 2 and 5 times the powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
@@ -98,8 +109,7 @@ def ratio_figure(summaries: Sequence[Summary], title: str, which: str = "worst")
     families = list(dict.fromkeys(s.family for s in shown))
     row = {policy: k for k, policy in enumerate(policies)}
     step = 0.62 / max(1, len(families) - 1)
-    figure, axes = _axes(7.2, 1.5 + 0.29 * len(policies))
-    ax = axes[0, 0]
+    figure, ax = axes_of(7.2, 1.5 + 0.29 * len(policies))
     for k in range(0, len(policies), 2):
         ax.axhspan(k - 0.5, k + 0.5, color="#F6F6F6", zorder=0)
     place = {family: k * step - 0.31 if len(families) > 1 else 0.0 for k, family in enumerate(families)}
@@ -200,8 +210,7 @@ def memory_figure(schedule: Schedule, title: str = "") -> Figure:
         Default: the policy and the instance.
     """
     inst = schedule.instance
-    figure, axes = _axes(7.2, 4.2, rows=2, sharex=True, height_ratios=[2.4, 1])
-    top, bottom = axes[:, 0]
+    figure, (top, bottom) = axes_of(7.2, 4.2, rows=2, sharex=True, height_ratios=[2.4, 1])
     epoch, first, last = schedule.memory_curve()
     following = np.append(epoch[1:], epoch[-1])
     busy = slice(0, len(epoch) - 1)

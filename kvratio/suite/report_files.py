@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kvratio.suite.comparison import shared
 from kvratio.suite.render import write_tables
 from kvratio.suite.run import Run
 from kvratio.suite.statistics import Summary, frame, summarise
@@ -25,4 +26,10 @@ def write_report_files(run: Run) -> list[Summary]:
 
         figure = ratio_figure(summaries, f"Suite {run.suite.name}: worst ratio by policy")
         save_figure(figure, run.folder.figures / "ratio_by_policy")
+        cells = run.table()
+        if cells["policy"].nunique() > 1 and len(shared(cells)):
+            from kvratio.suite.curves import profile_figure
+
+            profiles = profile_figure(cells, f"Suite {run.suite.name}: performance profile")
+            save_figure(profiles, run.folder.figures / "performance_profile")
     return summaries
