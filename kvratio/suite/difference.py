@@ -79,7 +79,8 @@ class Change:
             said.append(f"bounds {better}: time limits, methods or other policies of the run")
         if self.only_first or self.only_second:
             if self.p_holm is None:
-                said.append("cells in one run only")
+                too_few = self.only_first and self.only_second
+                said.append("other instances, too few for a test" if too_few else "cells in one run only")
             elif self.p_holm < LEVEL:
                 said.append(f"other instances, and a difference beyond noise (p = {self.p_holm:.2g})")
             else:
