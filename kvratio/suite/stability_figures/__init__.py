@@ -1,0 +1,1 @@
+"""Figures of capacity and congestion: PDF, SVG or PNG in the house style."""
