@@ -5,6 +5,9 @@ The names are loaded on first use, so that importing the package stays cheap.
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from kvratio.lazy import loaded_on_use
 
 _HOMES = {
@@ -25,5 +28,12 @@ _HOMES = {
     "latency_nested": "stability.latency",
 }
 
+#: parts of the theory that are named as a whole: ``stability.slots.simulate``
+_MODULES = ("capacity", "congestion", "fluid", "integer", "open_arrivals", "slots")
+
 __all__ = list(_HOMES)
-__getattr__, __dir__ = loaded_on_use(__name__, _HOMES)
+_load, __dir__ = loaded_on_use(__name__, _HOMES, _MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{name}") if name in _MODULES else _load(name)

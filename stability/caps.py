@@ -77,10 +77,11 @@ def caps_for_load(
     eta: float = 0.05,
     margin: float = 0.05,
 ) -> Caps:
-    """Return the caps of the least real thresholds with (1 + margin) D(n) <= n_1 / Lambda_1 that still hold as caps.
+    """Return the caps of the least real thresholds with (1 + margin) D(n) <= n_k / Lambda_k that still hold as caps.
 
-    Rounding can take a cap below its threshold, and where only some turns read a prompt the mean turn of a roofline
-    clock is longer than the turn with the mean prompt. So thresholds are raised by `STEP` until the caps keep up.
+    Rounding can take the cap of any segment below its threshold, and where only some turns read a prompt the mean turn
+    of a roofline clock is longer than the turn with the mean prompt. So thresholds are raised by `STEP` until the caps
+    keep up.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def caps_for_load(
         room = Condition("M(n) <= C", parts.tokens(found.thresholds), limit, "tokens")
         if not room.holds:
             raise NoThresholds(f"no thresholds for wait_capped with {len(parts)} segments: {room}")
-        if (1 + margin) * _mean_turn(found, clock) <= float(found.thresholds[0] / parts.rate[0]):
+        if (1 + margin) * _mean_turn(found, clock) <= float((found.thresholds / parts.rate).min()):
             return found
         first *= 1 + STEP
 

@@ -81,7 +81,9 @@ def conditions_wait(
     )
 
 
-def thresholds_wait(types: Mix, clock: AnyClock, memory: float, margin: float = 0.05) -> IntArray:
+def thresholds_wait(
+    types: Mix, clock: AnyClock, memory: float, margin: float = 0.05, groups: npt.ArrayLike | None = None
+) -> IntArray:
     """Return the least integer thresholds of WAIT.
 
     Starting at 1, ``n_j = max(n_j, floor(r_j (1 + margin) D(n)) + 1)`` until nothing changes. The map is monotone, so
@@ -95,10 +97,13 @@ def thresholds_wait(types: Mix, clock: AnyClock, memory: float, margin: float = 
         C in tokens.
     margin : float
         Share by which n_j / r_j exceeds D(n), >= 0.
+    groups : int array, shape (m,), optional
+        Group 0, 1, .. of each type: types of a group share a threshold. Its batch is then the mean one over its types,
+        so M(n) is a mean, and the peak may be larger. Default: each type its own.
 
     Returns
     -------
-    int64[m]
+    int64[m], or one for each group
 
     Raises
     ------
@@ -108,22 +113,31 @@ def thresholds_wait(types: Mix, clock: AnyClock, memory: float, margin: float = 
     mix, limit, spare = types_of(types), tokens_of_memory(memory), 1 + _checked_margin(margin)
     prompt, output, rate = columns(mix)
     batch, work = per_type(prompt, output), pieces(clock)
+    if groups is not None:
+        batch, rate = _grouped(batch, rate, np.asarray(groups, dtype=np.int64))
     if equilibrium(mix, clock).slack <= 0:
         raise NoThresholds(f"no integer thresholds: {equilibrium(mix, clock).reason}")
-    n = np.ones(len(mix))
+    n = np.ones(len(rate))
     while True:
         total = n @ batch
         if total[0] > limit:
             over = Condition("M(n) <= C", float(total[0]), limit, "tokens")
-            raise NoThresholds(
-                f"no integer thresholds for WAIT with {len(mix)} types: {spare:g} D(n) < n_j/r_j needs more memory, "
-                f"{over}; {_INSTEAD}"
-            )
+            why = f"{spare:g} D(n) < n_j/r_j needs more memory" if (n > 1).any() else "already n = 1 does not fit"
+            raise NoThresholds(f"no integer thresholds for WAIT with {len(rate)} types: {why}, {over}; {_INSTEAD}")
         seconds = float((work[:, 0] + work[:, 1:] @ total).max())
         more = np.maximum(n, np.floor(rate * spare * seconds) + 1)
         if (more == n).all():
             return n.astype(np.int64)
         n = more
+
+
+def _grouped(batch: FloatArray, rate: FloatArray, groups: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the mean batch and the rate of each group of types."""
+    total = np.bincount(groups, weights=rate).astype(np.float64)
+    if (total <= 0).any():
+        raise BadParameter(f"group {int(total.argmin())} has no type: number groups 0, 1, .. without gaps")
+    weighted = np.stack([np.bincount(groups, weights=rate * column) for column in batch.T], axis=1)
+    return weighted / total[:, None], total
 
 
 @dataclass(frozen=True, eq=False)

@@ -264,3 +264,26 @@ def test_no_caps_for_too_much():
         caps_for_load(MIXED, SEVEN, 20_000)
     with pytest.raises(NoThresholds, match="per unit of n_1"):
         caps_for_load([(512, 20, 40.0)], SEVEN, 137_000)
+
+
+def test_groups_of_types_share_a_threshold():
+    """Types each in a group of its own are as without groups; of a group the rate is the sum, the batch the mean."""
+    clock, types = Clock(0.0106, 4.01e-7), [(20, 100, 3.0), (20, 200, 2.0), (20, 300, 1.0)]
+    apart = thresholds_wait(types, clock, 10**6)
+    assert thresholds_wait(types, clock, 10**6, groups=[0, 1, 2]).tolist() == apart.tolist()
+    together = int(thresholds_wait(types, clock, 10**6, groups=[0, 0, 0])[0])
+    mean = sum(rate / 6 * (o + 1) * (prompt + o / 2) for prompt, o, rate in types)
+    seconds = [clock.d0 + clock.d1 * mean * n for n in (together - 1, together)]
+    assert together > 6 * 1.05 * seconds[1]
+    assert together == 1 or together - 1 <= 6 * 1.05 * seconds[0]
+    with pytest.raises(BadParameter, match="group 1 has no type"):
+        thresholds_wait(types, clock, 10**6, groups=[0, 2, 2])
+
+
+def test_caps_keep_up_in_every_segment():
+    """Rounding leaves no segment behind: each lets its requests through faster than they come."""
+    clock, cuts = Clock.preset("a100-llama2-7b-roofline"), (21, 41, 72, 118, 175, 236, 318, 500)
+    types = [(59, o, 10 / 500) for o in range(1, 501)]
+    found = caps_for_load(types, clock, 137_000, cuts)
+    turns = found.thresholds / found.segments.rate
+    assert turns.min() >= 1.05 * found.segments.seconds(found.thresholds, clock)
