@@ -28,3 +28,6 @@ AO = (
 )
 AGRAWAL = 'Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve", arXiv 2403.02310'
 AGRAWAL_VIDUR = 'Agrawal et al., "Vidur: A Large-Scale Simulation Framework for LLM Inference", arXiv 2405.05465'
+AO_CONGESTION = (
+    'Ao, Dong, Luo, Simchi-Levi, "Service-Induced Congestion in Memory-Constrained LLM Serving", arXiv 2606.15555'
+)

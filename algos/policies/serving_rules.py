@@ -101,7 +101,7 @@ def plan_wait(inst: Instance, settings: Settings) -> Plan:
     kinds = types_of(inst, settings["types"])[np.argsort(inst.arrival, kind="stable")]
     # The engine lays out as many stages as requests have; what a type is called does not matter to it.
     types = tuple(Type(1.0, 0, 0.0) for _ in settings["types"])
-    values = {"thresholds": settings["thresholds"], "margin": settings["margin"], "flush": True}
+    values = {"thresholds": settings["thresholds"], "margin": settings["margin"], "flush": True, "cuts": None}
     return Plan(Requests.of_rounds(inst, kinds, types), values)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from algos.reference.clairvoyant import Gba, GbaD, Sps
 from algos.reference.clearing import AlphaBetaClearing, AlphaProtection
+from algos.reference.congestion_rules import Mixed, RateCapped
 from algos.reference.engine import Outcome, Problem, run
 from algos.reference.engine_style import S3, Orca, VllmFcfs
 from algos.reference.intervals import LowerBoundFirst, UpperBoundFirst
@@ -72,6 +73,8 @@ POLICIES: dict[str, type[Policy]] = {
         FastServeMlfq,
         Trail,
         LearningToRank,
+        RateCapped,
+        Mixed,
         Wait,
         NestedWait,
         WaitCapped,

@@ -23,6 +23,7 @@ def simulate(
     cut: float | None = None,
     block: int = 1,
     log: bool = False,
+    gaps: bool = False,
     **params: Any,
 ) -> Run:
     """Serve requests by a policy on one worker in continuous time.
@@ -48,6 +49,8 @@ def simulate(
         Memory is handed out in blocks of so many tokens.
     log : bool
         Write the iterations down.
+    gaps : bool
+        Keep every gap between successive tokens, four bytes each (`Run.token_gaps`).
     **params
         The policy's parameters.
 
@@ -71,7 +74,7 @@ def simulate(
     from algos.serving.registry import card
     from algos.serving.run import run_requests
 
-    return run_requests(card(policy), requests, clock, memory, eviction, seed, cut, block, log, params)
+    return run_requests(card(policy), requests, clock, memory, eviction, seed, cut, block, log, gaps, params)
 
 
 def policy_ids() -> tuple[str, ...]:

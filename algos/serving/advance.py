@@ -105,6 +105,8 @@ def _iterate(v, t, cut):
         count(t, -1, cached, prompt, s.moved, decodes, decode_cached)
         _stop_at(v, t, cut)
         return False
+    t.most[0] = max(t.most[0], cached)
+    t.most[1] = max(t.most[1], prompt)
     c.token_seconds += s.used * (following - start)
     c.now = following
     s.moved = 0
@@ -155,6 +157,8 @@ def _glide(v, t, patience, until, cut):
         # The peak is that of states that last; an overfull one is relieved before the next iteration.
         s.peak = max(s.peak, s.used)
     s.iterations += done
+    if done > 0:
+        t.most[0] = max(t.most[0], s.tokens - s.active)  # the last batch of a glide is the largest
     if s.logged and done > 0:
         _write(v, t, start, done, s.active, 0, cached, used)
     books.complete_due(v, t)

@@ -94,6 +94,7 @@ def _stop_decoding(v, t, i):
             t.req[i].last_token = t.clock[0].ticked
             if s.tick >= r.joined + 2:
                 _widen(t, i, gaps.longest(v, t, r.joined + 2))
+                gaps.keep_ticks(t, i, r.joined + 2, s.tick)
 
 
 @inlined
@@ -123,8 +124,10 @@ def token(v, t, i):
         if np.isnan(q.token):
             q.token = now
         q.attempt_token = now
-    elif not q.gap >= gap:
-        q.gap = gap
+    else:
+        gaps.keep(t, i, gap)
+        if not q.gap >= gap:
+            q.gap = gap
     q.last_token = now
 
 
@@ -187,6 +190,7 @@ def evict_now(v, t, i):
         s.wasted_decode += kept
         q = t.req[i]
         q.attempt_prefill, q.attempt_token, q.last_token, q.gap = np.nan, np.nan, np.nan, np.nan
+        q.gaps = 0
     enqueue(v, i)
 
 

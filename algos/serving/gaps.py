@@ -1,4 +1,8 @@
-"""The longest gap between ticks since a given one: a stack of those gaps that no later gap reaches."""
+"""Gaps between tokens: the longest since a given tick, and, where they are kept, every one of them.
+
+The longest come from a stack of the gaps between ticks that no later gap reaches. Every gap of a request that decodes
+with the tick is copied from a ring of the newest ones when it stops: none decodes for more ticks than the ring holds.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,14 @@ from kvratio.problem.compiled import inlined
 @inlined
 def push(v, t, gap, tick):
     """Add the gap that ends at a tick."""
+    if len(t.ring) > 0:
+        t.ring[tick % len(t.ring)] = gap
+    push_longest(v, t, gap, tick)
+
+
+@inlined
+def push_longest(v, t, gap, tick):
+    """Add the gap that ends at a tick to the stack only."""
     s = v.st[0]
     top = s.gap_top
     while top > 0 and t.gap_time[top - 1] <= gap:
@@ -30,6 +42,32 @@ def _forget_old(t, top, tick):
             t.gap_tick[kept] = t.gap_tick[k]
             kept += 1
     return kept
+
+
+@inlined
+def push_rising(t, gap, growth, number, tick):
+    """Add to the ring the gaps of ``number`` ticks before this one, each shorter by ``growth`` than the next."""
+    for k in range(number):
+        t.ring[(tick - k) % len(t.ring)] = gap - k * growth
+
+
+@inlined
+def keep(t, i, gap):
+    """Write down a gap of request i."""
+    if len(t.trail) > 0:
+        q = t.req[i]
+        t.trail[q.trail + q.gaps] = gap
+        q.gaps += 1
+
+
+@inlined
+def keep_ticks(t, i, first, last):
+    """Write down for request i the gaps that end at the ticks from first to last."""
+    if len(t.trail) > 0:
+        q = t.req[i]
+        for tick in range(first, last + 1):
+            t.trail[q.trail + q.gaps] = t.ring[tick % len(t.ring)]
+            q.gaps += 1
 
 
 @inlined

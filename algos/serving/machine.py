@@ -47,6 +47,8 @@ class Machine:
         Whether requests become known one by one, by `feed`; else all are known at once.
     track : bool
         Whether evictions are written down (`losses`). Only under ``restart``, where a decision evicts nobody twice.
+    gaps : bool
+        Whether every gap between tokens is kept, four bytes each.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Machine:
         *,
         open: bool = False,
         track: bool = False,
+        gaps: bool = False,
     ) -> None:
         from algos.serving import advance
         from algos.serving.state import EVICTIONS
@@ -70,7 +73,7 @@ class Machine:
         layout = card.layout(case, settings) if card.layout else None
         together = layout is None and (card.together is None or card.together(settings))
         self._view = make_view(card, case, settings, layout)
-        self._truth = make_truth(case, together, FIRST_LOG if log else 0, 2 * n if track else 0)
+        self._truth = make_truth(case, together, FIRST_LOG if log else 0, 2 * n if track else 0, gaps)
         s = self._view.st[0]
         s["memory"], s["block"], s["eviction"], s["known"] = (
             case.memory,
@@ -135,8 +138,13 @@ class Machine:
 
     @property
     def completion(self) -> npt.NDArray[np.float64]:
-        """Seconds at which each request completed, nan of those that have not, float64[n]."""
-        return self._truth.req["completion"].copy()
+        """Seconds at which each request completed, nan of those that have not, float64[n]; a live view, not a copy."""
+        return _view_only(self._truth.req["completion"])
+
+    @property
+    def admitted(self) -> npt.NDArray[np.float64]:
+        """Seconds at which each request was first admitted, nan before, float64[n]; a live view, not a copy."""
+        return _view_only(self._truth.req["admitted"])
 
     @property
     def losses(self) -> npt.NDArray[Any]:
@@ -198,9 +206,12 @@ class Machine:
                 "moved_tokens": int(s["moved_total"]),
                 "emitted_tokens": int(s["emitted"]),
                 "peak_footprint": int(s["peak"]),
+                "largest_cached": int(self._truth.most[0]),
+                "largest_prompt": int(self._truth.most[1]),
             },
             cut=bool((~done & ~self.case.refused).any()),
             iterations=self._truth.log[: int(s["rows"])].copy(),
+            gaps=self._truth.trail.copy(),
         )
 
     def _gaps(self) -> npt.NDArray[np.float64]:
@@ -217,6 +228,13 @@ class Machine:
                     at = int(np.searchsorted(t.gap_tick[:top], first))
                     gaps[i] = np.fmax(gaps[i], t.gap_time[at])
         return gaps
+
+
+def _view_only(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column of the engine's table that cannot be written through."""
+    shown = column.view()
+    shown.flags.writeable = False
+    return shown
 
 
 def _doubled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -27,6 +27,7 @@ def run_requests(
     cut: float | None,
     block: int,
     log: bool,
+    gaps: bool,
     given: Mapping[str, Any],
 ) -> Run:
     """Serve requests by a policy; see `algos.serving.simulate`."""
@@ -39,7 +40,7 @@ def run_requests(
     eviction = card.check_eviction(eviction)
     case = make_case(requests, clock, memory, block)
     settings = card.settings(case, given)
-    machine = Machine(card, case, settings, eviction, log)
+    machine = Machine(card, case, settings, eviction, log, gaps=gaps)
     until = _cut(cut) if cut is not None else automatic_cut(case)
     machine.advance(math.inf, until)
     return machine.run(seed)

@@ -41,33 +41,71 @@ class Counts(Parameter):
 
 
 def wait_thresholds(case: Case, values: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the thresholds of WAIT, one for each type."""
-    types = case.requests.mix
+    """Fill in the thresholds of WAIT, one for each type or group of types."""
     if values["thresholds"] is None:
-        from stability.thresholds import thresholds_wait
-
-        values["thresholds"] = _ints(thresholds_wait(case.requests, case.clock, case.memory, values["margin"]))
-    if len(values["thresholds"]) != len(types):
-        raise BadParameter(
-            f"wait: {len(values['thresholds'])} thresholds for {len(types)} types of the mix: give one for each"
-        )
+        values["cuts"], values["thresholds"] = _wait_plan(case, values)
+    cuts, given = values["cuts"], len(values["thresholds"])
+    if cuts is None:
+        groups, what = len(case.requests.mix), "types of the mix"
+    else:
+        values["cuts"] = _cuts("wait", case, cuts)
+        groups, what = len(cuts), "groups of types"
+    if given != groups:
+        raise BadParameter(f"wait: {given} thresholds for {groups} {what}: give one for each")
     return values
+
+
+def _wait_plan(case: Case, values: dict[str, Any]) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """Return cuts between groups of types (None: each type its own) and the least thresholds.
+
+    A mix is taken at its word, but that of a recorded trace falls into fewer and fewer groups, and runs in any case.
+    """
+    from algos.serving.unconditional import group_of_type, is_recorded, one_for_all, quantile_cuts
+    from stability.conditions import NoThresholds
+    from stability.thresholds import thresholds_wait
+
+    def plan(cuts: tuple[int, ...] | None) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+        groups = None if cuts is None else group_of_type(case.requests, cuts)
+        found = thresholds_wait(case.requests, case.clock, case.memory, values["margin"], groups)
+        return cuts, _ints(found)
+
+    given = None if values["cuts"] is None else _cuts("wait", case, values["cuts"])
+    try:
+        return plan(given)
+    except NoThresholds as fault:
+        if given is not None or not is_recorded(case.requests):
+            raise
+        for count in FEWER_SEGMENTS:
+            with contextlib.suppress(NoThresholds):
+                return plan(quantile_cuts(case, count))
+        return one_for_all("wait", case, fault)
 
 
 def nested_thresholds(case: Case, values: dict[str, Any]) -> dict[str, Any]:
     """Fill in cuts and thresholds of Nested WAIT."""
     if values["thresholds"] is None:
-        from stability.thresholds import plan_nested
+        values["cuts"], values["thresholds"] = _nested_plan(case, values)
+    values["cuts"] = _cuts("nested_wait", case, values["cuts"])
+    _one_for_each("nested_wait", "thresholds", values)
+    return values
 
+
+def _nested_plan(case: Case, values: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    from algos.serving.unconditional import is_recorded, one_for_all
+    from stability.conditions import NoThresholds
+    from stability.thresholds import plan_nested
+
+    try:
         plan = _first_that_fits(
             case,
             values["cuts"],
             lambda cuts: plan_nested(case.requests, case.clock, case.memory, cuts, values["margin"], values["delta"]),
         )
-        values["cuts"], values["thresholds"] = _ints(plan.segments.cuts), _ints(plan.thresholds)
-    values["cuts"] = _cuts("nested_wait", case, values["cuts"])
-    _one_for_each("nested_wait", "thresholds", values)
-    return values
+    except NoThresholds as fault:
+        if values["cuts"] is not None or not is_recorded(case.requests):
+            raise
+        return one_for_all("nested_wait", case, fault)
+    return _ints(plan.segments.cuts), _ints(plan.thresholds)
 
 
 def segment_caps(case: Case, values: dict[str, Any]) -> dict[str, Any]:
@@ -77,12 +115,25 @@ def segment_caps(case: Case, values: dict[str, Any]) -> dict[str, Any]:
 
         if values["tokens"] is not None:
             found = caps_from_tokens(case.requests, values["tokens"], values["cuts"], values["eta"])
+            values["cuts"], values["caps"] = _ints(found.segments.cuts), _ints(found.caps)
         else:
-            found = _caps_that_keep_up(case, values)
-        values["cuts"], values["caps"] = _ints(found.segments.cuts), _ints(found.caps)
+            values["cuts"], values["caps"] = _caps_plan(case, values)
     values["cuts"] = _cuts("wait_capped", case, values["cuts"])
     _one_for_each("wait_capped", "caps", values)
     return values
+
+
+def _caps_plan(case: Case, values: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    from algos.serving.unconditional import caps_of_memory, is_recorded
+    from stability.conditions import NoThresholds
+
+    try:
+        found = _caps_that_keep_up(case, values)
+    except NoThresholds as fault:
+        if values["cuts"] is not None or not is_recorded(case.requests):
+            raise NoThresholds(f"{fault}; give tokens or caps") from None
+        return caps_of_memory("wait_capped", case, FEWER_SEGMENTS[0], fault)
+    return _ints(found.segments.cuts), _ints(found.caps)
 
 
 def _caps_that_keep_up(case: Case, values: dict[str, Any]) -> Any:
@@ -117,6 +168,7 @@ def _first_that_fits(case: Case, cuts: tuple[int, ...] | None, choose: Callable[
     With hundreds of lengths a threshold of one for each needs far more memory than the fluid: then segments of about
     equal shares of the requests do.
     """
+    from algos.serving.unconditional import quantile_cuts
     from stability.conditions import NoThresholds
 
     try:
@@ -126,16 +178,8 @@ def _first_that_fits(case: Case, cuts: tuple[int, ...] | None, choose: Callable[
             raise
         for segments in FEWER_SEGMENTS:
             with contextlib.suppress(NoThresholds):
-                return choose(_quantile_cuts(case, segments))
+                return choose(quantile_cuts(case, segments))
         raise
-
-
-def _quantile_cuts(case: Case, segments: int) -> tuple[int, ...]:
-    """Return at most so many cuts, each at a quantile of the mix, the last at its largest output."""
-    kinds = sorted((kind.output, kind.rate) for kind in case.requests.mix)
-    share = np.cumsum([rate for _, rate in kinds]) / sum(rate for _, rate in kinds)
-    at = np.searchsorted(share, np.arange(1, segments) / segments, side="left")
-    return tuple(sorted({kinds[k][0] for k in at.tolist()} | {kinds[-1][0]}))
 
 
 def _ints(array: Any) -> tuple[int, ...]:

@@ -109,12 +109,13 @@ GROUP = _whole("bound first stop width first_rank unfinished turn interior over 
 
 CLOCK = np.dtype([(name, "<f8") for name in ("base", "now", "busy", "token_seconds", "ticked")])
 #: what the engine alone knows of a request. ``prefill`` and ``token`` are first times ever, ``attempt_prefill`` and
-#: ``attempt_token`` those of the attempt under ``restart``; ``last_token`` is the time of the newest token
+#: ``attempt_token`` those of the attempt under ``restart``; ``last_token`` is the time of the newest token; ``gaps``
+#: gaps between tokens of the attempt stand in the trail from ``trail`` on
 SECRET = np.dtype(
     [("output", "<i8")]
     + [(name, "<f8") for name in ("last_token", "gap", "arrival", "admitted", "prefill", "attempt_prefill", "token")]
     + [(name, "<f8") for name in ("attempt_token", "completion")]
-    + [(name, "<i8") for name in ("evictions", "refused")]
+    + [(name, "<i8") for name in ("evictions", "refused", "trail", "gaps")]
 )
 
 #: an eviction that was written down: passes done in the attempt, and when
@@ -197,6 +198,12 @@ class Truth(NamedTuple):
         `kvratio.problem.service.ITERATION_DTYPE` rows.
     lost : record[..]
         `LOSS` rows.
+    trail : float32[..]
+        Gaps between tokens, request after request; empty unless they are kept.
+    ring : float32[..]
+        The newest gaps between ticks, at the tick modulo the length; empty unless gaps are kept.
+    most : int64[2]
+        Most key-value tokens of a batch; most prompt tokens.
     """
 
     req: Any
@@ -209,10 +216,14 @@ class Truth(NamedTuple):
     gap_tick: Any
     log: Any
     lost: Any
+    trail: Any
+    ring: Any
+    most: Any
 
 
 _ints = types.int64[::1]
 _floats = types.float64[::1]
+_singles = types.float32[::1]
 VIEW_TYPE = types.NamedTuple(
     (
         from_dtype(REQUEST)[::1],
@@ -239,6 +250,9 @@ TRUTH_TYPE = types.NamedTuple(
         _ints,
         from_dtype(ITERATION_DTYPE)[::1],
         from_dtype(LOSS)[::1],
+        _singles,
+        _singles,
+        _ints,
     ),
     Truth,
 )

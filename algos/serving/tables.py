@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from algos.serving.cards import Case, Layout, ServingCard
 from kvratio.problem.requests import IntArray
-from kvratio.problem.service import ITERATION_DTYPE
+from kvratio.problem.service import ITERATION_DTYPE, gap_offsets
 
 
 def make_view(card: ServingCard, case: Case, settings: Mapping[str, Any], layout: Layout | None) -> Any:
@@ -64,7 +64,7 @@ def make_view(card: ServingCard, case: Case, settings: Mapping[str, Any], layout
     )
 
 
-def make_truth(case: Case, together: bool, rows: int, losses: int = 0) -> Any:
+def make_truth(case: Case, together: bool, rows: int, losses: int = 0, gaps: bool = False) -> Any:
     """Lay out what the engine alone may see, and room for its results."""
     from algos.engine.queue import words_needed
     from algos.serving.state import CLOCK, LOSS, SECRET, Truth
@@ -76,6 +76,8 @@ def make_truth(case: Case, together: bool, rows: int, losses: int = 0) -> Any:
             req[name] = np.nan
     req["arrival"], req["output"], req["refused"] = requests.arrival, requests.output, case.refused
     stack = 2 * (int(requests.output.max()) + 2) if together else 0
+    first = gap_offsets(requests.output)
+    req["trail"] = first[:-1]
     return Truth(
         req=req,
         clock=np.zeros(1, CLOCK),
@@ -87,6 +89,9 @@ def make_truth(case: Case, together: bool, rows: int, losses: int = 0) -> Any:
         gap_tick=np.zeros(stack, np.int64),
         log=np.zeros(rows, ITERATION_DTYPE),
         lost=np.zeros(losses, LOSS),
+        trail=np.full(int(first[-1]) if gaps else 0, np.nan, np.float32),
+        ring=np.zeros(stack if gaps else 0, np.float32),
+        most=np.zeros(2, np.int64),
     )
 
 

@@ -99,7 +99,9 @@ def leap(v, t, most, change):
     s.tick += number
     s.tokens += number * active
     s.emitted += number * active
-    gaps.push(v, t, gap, s.tick)
+    gaps.push_longest(v, t, gap, s.tick)
+    if len(t.ring) > 0:
+        gaps.push_rising(t, gap, growth, number, s.tick)
     c.now, c.ticked = end, end
     return number
 

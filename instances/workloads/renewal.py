@@ -113,7 +113,7 @@ def _replayed(trace: Any, rate: Any, n: int) -> FloatArray:
         raise BadParameter(f"n is {n}, but the trace has {len(seconds)} arrivals: take n smaller")
     if varies(rate):
         raise BadParameter(f"rate is {rate!r}: recorded times are scaled to a number of requests per second, or None")
-    return scaled_times(np.sort(seconds)[:n], rate)
+    return scaled_times(seconds[:n], rate)
 
 
 def _recorded(trace: Any) -> FloatArray:
@@ -131,4 +131,11 @@ def _recorded(trace: Any) -> FloatArray:
         raise BadParameter("trace is not a list of seconds: give times, a path, an Instance or Requests") from None
     if seconds.ndim != 1 or not np.isfinite(seconds).all():
         raise BadParameter(f"trace has shape {seconds.shape}: give a flat list of finite seconds")
+    bad = np.flatnonzero(seconds < 0)
+    if bad.size:
+        raise BadParameter(f"trace: time {bad[0]} is {seconds[bad[0]]:g}: give seconds >= 0")
+    bad = np.flatnonzero(np.diff(seconds) < 0)
+    if bad.size:
+        i = int(bad[0]) + 1
+        raise BadParameter(f"trace: time {i} is {seconds[i]:g}, before {seconds[i - 1]:g}: sort the times")
     return seconds

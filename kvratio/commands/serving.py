@@ -52,7 +52,7 @@ def serve(
     from kvratio.suite.serving.single import serve_once
     from kvratio.suite.serving.trial import Measuring, parse_share
 
-    given = {"--rate": rate, "--arrivals": arrivals, "--cv": cv, "--cut": cut, "--log": log}
+    given = {"--rate": rate, "--arrivals": arrivals, "--cv": cv, "--cut": cut}
     given |= {"--backlog": backlog or None, "--swing": swing or None, "--replicas": None if replicas == 1 else replicas}
     clash = [name for name, value in given.items() if value is not None]
     if users is not None and clash:
@@ -76,7 +76,7 @@ def serve(
     facts = found.facts()
     if log is not None:
         written = found.save_logs(log, log_format)
-        say(f"{', '.join(path.name for path in written)} in {log}")
+        say(f"{', '.join(str(path.relative_to(log)) for path in written)} in {log}")
     if json:
         print_json(facts)
     else:
@@ -95,7 +95,7 @@ def _print(facts: dict[str, Any]) -> None:
         if key in HIDDEN or value is None or value != value:
             continue
         text = f"{value:.5g}" if isinstance(value, float) else str(value)
-        if key.startswith(("latency", "ttft", "tpot")) and facts.get("lower_bound"):
+        if key.startswith(("latency", "ttft", "tpot", "tbt")) and facts.get("lower_bound"):
             text = f"≥ {text}"
         grid.add_row(key.replace("_", " "), text)
     console().print(grid)

@@ -236,7 +236,10 @@ def _chosen(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _notes(rows: list[dict[str, Any]]) -> list[str]:
-    notes = [f"{row['policy']} at {row['rate']:g}: {row['status']}: {row['note']}" for row in rows if row["note"]]
+    def status(row: dict[str, Any]) -> str:
+        return "" if row["status"] == "ok" else f"{row['status']}: "
+
+    notes = [f"{row['policy']} at {row['rate']:g}: {status(row)}{row['note']}" for row in rows if row["note"]]
     return list(dict.fromkeys(notes))
 
 

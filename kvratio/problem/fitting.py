@@ -75,6 +75,26 @@ class FitReport:
         return lines
 
 
+def warn_outside(clock: Any, cached: float, prompt: float) -> None:
+    """Warn in one line when a run on a fitted clock left the range that was measured by more than 1.5 times.
+
+    Parameters
+    ----------
+    clock : Clock or RooflineClock
+        Without a report there is nothing to say.
+    cached, prompt : float
+        Most key-value tokens and most prompt tokens of an iteration.
+
+    Warns
+    -----
+    FitWarning
+    """
+    report = getattr(clock, "report", None)
+    lines = report.outside(cached, prompt) if isinstance(report, FitReport) else []
+    if lines:
+        warnings.warn(f"times are extrapolated: {'; '.join(lines)}", FitWarning, stacklevel=3)
+
+
 def fit_clock(rows: Any, swap: float = 0.0) -> Clock:
     """Fit ``d0 + d1 K + d2 P`` to measured iterations.
 

@@ -161,7 +161,10 @@ class Requests(Columns):
 
 def _arrivals(values: npt.ArrayLike, n: int) -> FloatArray:
     """Return read-only float64[n] seconds, or say which one is wrong."""
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise BadInstance("arrival is not a list of numbers: give seconds, one per request") from None
     if array.shape != (n,):
         raise BadInstance(f"arrival has shape {array.shape} but prompt has {n} entries: give seconds, one per request")
     bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))

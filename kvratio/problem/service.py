@@ -27,11 +27,16 @@ ITERATION_DTYPE = np.dtype(
     ]
 )  # fmt: skip
 
-#: what a run counts
+#: what a run counts; the last three are the most at a time: tokens of all residents, of a batch, of its prompts
 COUNTERS = (
     "iterations", "evictions", "refused", "wasted_prefill_tokens", "wasted_decode_tokens", "moved_tokens",
-    "emitted_tokens", "peak_footprint",
+    "emitted_tokens", "peak_footprint", "largest_cached", "largest_prompt",
 )  # fmt: skip
+
+
+def gap_offsets(output: IntArray) -> IntArray:
+    """Return where the gaps between tokens of each request begin when they stand one after another, int64[n + 1]."""
+    return np.concatenate(([0], np.cumsum(np.maximum(output - 1, 0)))).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,9 @@ class Run:
         Whether the run was stopped with requests unfinished.
     iterations : structured array of `ITERATION_DTYPE`
         Empty unless it was asked for with ``log=True``.
+    gaps : float32[sum(max(o - 1, 0))]
+        Every gap between successive tokens (of the completing attempt under ``restart``), seconds, request after
+        request; nan where a token is missing. Empty unless it was asked for with ``gaps=True``. See `token_gaps`.
     """
 
     requests: Requests
@@ -95,6 +103,7 @@ class Run:
     counters: Mapping[str, int]
     cut: bool = False
     iterations: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, ITERATION_DTYPE))
+    gaps: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def latency(self) -> FloatArray:
@@ -121,6 +130,25 @@ class Run:
     def utilisation(self) -> float:
         """Time-averaged footprint over C."""
         return self.token_seconds / (self.memory * self.end) if self.end > 0 else 0.0
+
+    def token_gaps(self, chosen: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float32]:
+        """Return every gap between successive tokens of completed requests, float32[..] seconds.
+
+        Parameters
+        ----------
+        chosen : bool[n], optional
+            Only of these.
+
+        Raises
+        ------
+        BadParameter
+            When the run was made without ``gaps=True``.
+        """
+        each = np.maximum(self.requests.output - 1, 0)
+        if len(self.gaps) != each.sum():
+            raise BadParameter("this run has kept no gaps between tokens: call simulate(..., gaps=True)")
+        done = self.completed if chosen is None else self.completed & chosen
+        return self.gaps[np.repeat(done, each)]
 
     def request_log(self) -> pd.DataFrame:
         """One row per request: lengths, times in seconds, evictions."""

@@ -28,6 +28,7 @@ SOLVES_LP = {"sorted_lp", "lp_swap"}
 PUBLIC: dict[str, dict[str, Any]] = {
     "orca": {"max_tokens": 3},
     "one_bit_svf": {"max_output": 9},
+    "rate_capped": {"rate": 0.6},
     "wait": {"thresholds": 1},
     "nested_wait": {"thresholds": 1},
     "wait_capped": {"caps": 2},

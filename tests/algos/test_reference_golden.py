@@ -66,6 +66,10 @@ TABLE: list[tuple[str, dict[str, Any], int, int, int, int]] = [
     ("faster_transformer", {}, 126, 130, 160, 143),
     ("lightllm", {"prefill_every": 2}, 122, 130, 160, 141),
     ("s3", {}, 68, 146, 160, 146),
+    ("rate_capped", {}, 68, 86, 158, 101),
+    ("rate_capped", {"share": 0.5}, 93, 107, 241, 108),
+    ("mixed", {}, 42, 63, 160, 81),
+    ("mixed", {"width": 4}, 35, 66, 160, 93),
 ]
 
 

@@ -57,6 +57,7 @@ def parameters(policy: str, inst: Instance) -> dict[str, Any]:
         "lp_swap": {"lp_keys": [(7 * i) % 5 for i in range(inst.n)]},
         "ltr": {"starvation": 5},
         "fastserve_mlfq": {"starvation": 6, "prefill_rate": 2},
+        "rate_capped": {"rate": 0.6},
         "wait": {"thresholds": 1},
         "nested_wait": {"thresholds": 1},
         "wait_capped": {"caps": 2},

@@ -51,6 +51,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"starvation": 3, "quantum": 2},
         {"starvation": 4, "quantum": 5},
     ],
+    "rate_capped": [{}, {"share": 0.4}, {"share": 3.0, "burst": 4.0}, {"rate": 0.07}, {"rate": 1.3, "burst": 2.5}],
+    "mixed": [{}, {"width": 2}, {"width": 5}],
     "wait": [{}, {"thresholds": 2}, {"types": (3, 9)}, {"types": (1, 5), "thresholds": 3}, {"margin": 1.0}],
     "nested_wait": [{}, {"margin": 9.0}, {"thresholds": 3}, {"cuts": (2, 6)}, {"cuts": (1, 4, 8), "thresholds": 2}],
     "wait_capped": [{}, {"wait_gate": False}, {"caps": 1}, {"caps": 5}, {"cuts": (1, 3, 9), "caps": 2}],

@@ -13,6 +13,7 @@ from algos.serving import forming
 from algos.serving.cards import Case, Layout, ServingCard
 from algos.serving.settings import Counts, wait_thresholds
 from algos.serving.state import NEVER
+from algos.serving.unconditional import group_of_type
 
 
 def decide(v):
@@ -33,8 +34,10 @@ def decide(v):
 def layout(case: Case, settings: Mapping[str, Any]) -> Layout:
     """Give each type its queues, one for each stage up to the longest output of its requests."""
     requests = case.requests
-    kinds = np.ascontiguousarray(requests.type_of)
-    longest = np.array([kind.output for kind in requests.mix], np.int64)
+    of_type = np.arange(len(requests.mix)) if settings["cuts"] is None else group_of_type(requests, settings["cuts"])
+    kinds = np.ascontiguousarray(of_type[requests.type_of])
+    longest = np.zeros(len(settings["thresholds"]), np.int64)
+    np.maximum.at(longest, of_type, [kind.output for kind in requests.mix])
     np.maximum.at(longest, kinds, requests.output)
     base = np.concatenate([[0], np.cumsum(longest + 1)])
     ranks = np.concatenate([[0], np.cumsum(np.bincount(kinds, minlength=len(longest)))])
@@ -63,6 +66,9 @@ CARDS = (
             Counts("thresholds", None, "n of each type of the mix; none: the least strict that fit"),
             MARGIN,
             FLUSH,
+            Counts(
+                "cuts", None, "largest output of each group of types that share a threshold; none: one for each type"
+            ),
         ),
         decide=decide,
         resolve=wait_thresholds,

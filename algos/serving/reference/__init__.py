@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from algos.serving.reference.congestion import Mixed, RateCapped
 from algos.serving.reference.engines import Sarathi, Vllm
 from algos.serving.reference.greedy import (
     FirstComeFirstServed,
@@ -50,6 +51,8 @@ POLICIES: dict[str, type[Policy]] = {
         LearningToRank,
         Trail,
         ShortestRemainingFirst,
+        RateCapped,
+        Mixed,
         Wait,
         NestedWait,
         WaitCapped,
@@ -68,6 +71,7 @@ def simulate(
     cut: float | None = None,
     block: int = 1,
     log: bool = False,
+    gaps: bool = False,
     **params: Any,
 ) -> Run:
     """Serve requests on one worker, one iteration after another.
@@ -90,6 +94,8 @@ def simulate(
         Tokens in a block of memory.
     log : bool
         Whether to keep a row per iteration.
+    gaps : bool
+        Whether to keep every gap between tokens.
     **params
         Of the policy. Thresholds of `wait` and `nested_wait` and caps of `wait_capped` must be given.
 
@@ -120,7 +126,7 @@ def simulate(
     machine = Machine(known, int(memory), int(block), mode, record)
     served = chosen(machine, known, params)
     run(machine, served, record, longest(known, machine.refused, clock) if cut is None else float(cut))
-    return as_run(known, machine, served, record, seed, log)
+    return as_run(known, machine, served, record, seed, log, gaps)
 
 
 def longest(requests: Requests, refused: set[int], clock: Clock | RooflineClock) -> float:
@@ -140,7 +146,9 @@ def longest(requests: Requests, refused: set[int], clock: Clock | RooflineClock)
     return max(1.5 * T, T + 4 * seconds(clock.rates, counts))
 
 
-def as_run(requests: Requests, machine: Machine, policy: Policy, record: Record, seed: int, log: bool) -> Run:
+def as_run(
+    requests: Requests, machine: Machine, policy: Policy, record: Record, seed: int, log: bool, gaps: bool
+) -> Run:
     """Return what was written down as a `Run`."""
     refused = np.array([i in machine.refused for i in range(requests.n)])
     record.counters["refused"] = int(refused.sum())
@@ -166,7 +174,16 @@ def as_run(requests: Requests, machine: Machine, policy: Policy, record: Record,
         counters=record.counters,
         cut=not math.isfinite(completion[~refused].sum()),
         iterations=np.array(record.log if log else [], dtype=ITERATION_DTYPE),
+        gaps=np.array(all_gaps(record, requests) if gaps else [], dtype=np.float32),
     )
+
+
+def all_gaps(record: Record, requests: Requests) -> list[float]:
+    """Return the gaps between tokens of every request, one after another; nan where a token is missing."""
+    filled = []
+    for gaps, output in zip(record.gaps, requests.output.tolist(), strict=True):
+        filled += gaps + [math.nan] * (max(output - 1, 0) - len(gaps))
+    return filled
 
 
 __all__ = ["POLICIES", "simulate"]

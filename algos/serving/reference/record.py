@@ -58,6 +58,7 @@ class Record:
         self.completion = [NEVER] * self.n
         self.max_gap = [NEVER] * self.n
         self.evictions = [0] * self.n
+        self.gaps: list[list[float]] = [[] for _ in range(self.n)]
         self.losses: list[tuple[int, int, float]] = []
         self._attempt_prefill = [NEVER] * self.n
         self._attempt_first = [NEVER] * self.n
@@ -108,6 +109,8 @@ class Record:
         self.counts, self.unpaid_moves = counts, 0
         assert self.now >= start, "time went back"
         self.counters["iterations"] += 1
+        self.counters["largest_cached"] = max(self.counters["largest_cached"], it.cached)
+        self.counters["largest_prompt"] = max(self.counters["largest_prompt"], it.prompt_tokens)
         row = (it.decodes, it.prefills, it.prompt_tokens, it.cached, it.footprint, it.resident, it.waiting)
         self.log.append((start, self.now, 1, *row))
 
@@ -142,6 +145,7 @@ class Record:
         self.counters["wasted_decode_tokens"] += decodes_lost
         if restarts:
             self._attempt_prefill[i] = self._attempt_first[i] = self._last_token[i] = self.max_gap[i] = NEVER
+            self.gaps[i] = []
 
     def prefilled(self, i: int) -> None:
         """Note the end of the pass of stage 0."""
@@ -154,8 +158,10 @@ class Record:
         self.counters["emitted_tokens"] += 1
         if math.isnan(self._last_token[i]):
             self._attempt_first[i] = self.now
-        elif not self.max_gap[i] >= self.now - self._last_token[i]:  # also when there was no gap before
-            self.max_gap[i] = self.now - self._last_token[i]
+        else:
+            gap = self.now - self._last_token[i]
+            self.max_gap[i] = max(self.max_gap[i], gap) if self.gaps[i] else gap
+            self.gaps[i].append(gap)
         if math.isnan(self.first_token[i]):
             self.first_token[i] = self.now
         self._last_token[i] = self.now

@@ -12,15 +12,19 @@ from kvratio.problem.requests import Requests
 
 
 class Wait(QueuePolicy):
-    """WAIT with integer thresholds, one per type of ``requests.mix``."""
+    """WAIT with integer thresholds, one per type of ``requests.mix``, or per group of types between ``cuts``."""
 
     name = "wait"
-    defaults: ClassVar = {"thresholds": None, "margin": 0.05, "flush": True}
+    defaults: ClassVar = {"thresholds": None, "margin": 0.05, "flush": True, "cuts": None}
 
     def prepare(self, requests: Requests) -> None:
         """Read the thresholds."""
         super().prepare(requests)
-        self.thresholds = self.integers("thresholds", len(requests.mix))
+        cuts = None if self.parameters["cuts"] is None else self.integers("cuts")
+        self.thresholds = self.integers("thresholds", len(requests.mix if cuts is None else cuts))
+        self.group = list(range(len(requests.mix)))
+        if cuts is not None:
+            self.group = [next(g for g, cut in enumerate(cuts) if kind.output <= cut) for kind in requests.mix]
 
     def choose(self) -> list[int]:
         """Of every ready type, take the first n_j of every stage."""
@@ -29,7 +33,7 @@ class Wait(QueuePolicy):
         for j, n in enumerate(self.thresholds):
 
             def is_j(i: int, j: int = j) -> bool:
-                return m.type_of[i] == j
+                return self.group[m.type_of[i]] == j
 
             start = [i for i in m.waiting() if is_j(i)]
             if len(start) < n and not self.flushing:

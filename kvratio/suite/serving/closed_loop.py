@@ -64,6 +64,7 @@ def serve_closed_loop(
     *,
     eviction: str | None = None,
     seed: int = 0,
+    log: bool = False,
 ) -> ClosedLoop:
     """Let users send n requests in all.
 
@@ -83,6 +84,8 @@ def serve_closed_loop(
     eviction : str, optional
     seed : int
         Of lengths and think times.
+    log : bool
+        Whether iterations are written down.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def serve_closed_loop(
     rate = min(users / (think + alone(load, machine)), TOLD * load.fluid_limit(machine))
     drawn = load.workload.draw(n, seed, rate)
     asked = replace(drawn, arrival=np.zeros(n), types=drawn.mix, kind=drawn.type_of)
-    worker = Worker(asked, spec, machine)
+    worker = Worker(asked, spec, machine, log)
     pause = think * stream("think times", seed).standard_exponential(n + users)
     limit = automatic_cut(worker.machine.case) + float(pause.sum())
     sent = _play(worker, users, n, pause, limit)

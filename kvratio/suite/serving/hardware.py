@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kvratio.problem.clock import Clock, RooflineClock
-from kvratio.problem.errors import BadParameter, UnknownName
-from kvratio.problem.presets import PRESETS
+from kvratio.problem.errors import BadParameter
+from kvratio.problem.presets import find_preset
 
 #: the clock of experiments that name none: the roofline form, as chunked prefill is compared nearly everywhere
 DEFAULT_PRESET = "a100-llama2-7b-roofline"
@@ -39,11 +39,9 @@ class Hardware:
 
     @classmethod
     def preset(cls, name: str = DEFAULT_PRESET, memory: int | None = None, block: int = 1) -> Hardware:
-        """Return the worker of a preset, with another memory where it is given."""
-        if name not in PRESETS:
-            raise UnknownName(f"clock preset {name!r} is not known: choose one of {', '.join(PRESETS)}")
-        found = PRESETS[name]
-        return cls(found.clock, found.memory if memory is None else memory, block, name)
+        """Return the worker of a preset (name, or file of a fitted clock), with another memory where it is given."""
+        found = find_preset(name)
+        return cls(found.clock, found.memory if memory is None else memory, block, found.name)
 
     @classmethod
     def of(cls, source: Hardware | str | None) -> Hardware:

@@ -7,19 +7,21 @@ work well from empty and never leave a backlog behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from instances.workloads.load import Workload
 from kvratio.problem.errors import BadParameter, PolicyError
+from kvratio.problem.fitting import warn_outside
 from kvratio.problem.requests import Requests
 from kvratio.suite.plan import PolicySpec
 from kvratio.suite.progress import Reporter, reporter
 from kvratio.suite.serving.contender import contender
 from kvratio.suite.serving.hardware import Hardware
 from kvratio.suite.serving.load import Load, open_load
+from kvratio.suite.serving.misfit import refuse_misfits
 from kvratio.suite.serving.trial import NO_THRESHOLDS, evidences, warm_up
 from kvratio.suite.serving.verdict import LIMIT, REPLICATIONS, Evidence, Verdict, stability_verdict
 from kvratio.suite.workers import parallel, worker_count
@@ -228,6 +230,11 @@ def largest_stable_rate(
         A name or value without meaning.
     PolicyError
         The policy is stable above the fluid limit, so engine or fluid model are wrong.
+
+    Warns
+    -----
+    FitWarning
+        Some run left the range that the clock was fitted on.
     """
     found = contender(policy, eviction)
     load, machine = open_load(workload), _machine(clock, memory, block)
@@ -235,6 +242,7 @@ def largest_stable_rate(
         raise BadParameter(f"replications is {replications}: a verdict needs at least {REPLICATIONS}")
     if not 0 < tolerance < 1:
         raise BadParameter(f"tolerance is {tolerance!r}: give a share above 0 and below 1, such as 0.02")
+    refuse_misfits(load, [found], machine)
     limit = load.fluid_limit(machine)
     tell = reporter(progress) if isinstance(progress, bool) else progress
     judge = _Judge(found, load, machine, replications, requests, seed, worker_count(workers), tell)
@@ -246,6 +254,7 @@ def largest_stable_rate(
     finally:
         if isinstance(progress, bool):
             tell.close()
+    warn_outside(machine.clock, *judge.reached)
     return LargestRate(found, load.name, machine, limit, empty, loaded, replications, seed)
 
 
@@ -278,6 +287,8 @@ class _Judge:
     workers: int
     tell: Reporter
     backlog: int = 0
+    #: most key-value tokens and most prompt tokens of an iteration so far
+    reached: list[int] = field(default_factory=lambda: [0, 0])
 
     def visit(self, rate: float) -> Visit:
         """Judge one rate, with longer runs while the verdict is undecided."""
@@ -299,6 +310,9 @@ class _Judge:
             for k in range(self.replications)
         ]
         found: dict[int, Evidence | str] = dict(parallel(_numbered, tasks, self.workers))
+        for one in found.values():
+            if isinstance(one, Evidence):
+                self.reached[:] = max(self.reached[0], one.cached), max(self.reached[1], one.prompt)
         return [found[k] for k in range(self.replications)]
 
     def _told(self, visit: Visit) -> Visit:

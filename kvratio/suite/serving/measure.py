@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvratio.problem.errors import BadParameter
+from kvratio.problem.fitting import warn_outside
 from kvratio.problem.service import Run
 from kvratio.suite.serving.verdict import queue_growth
 from kvratio.suite.serving.warmup import measured_range
@@ -40,10 +41,10 @@ class Measure:
         End of the prefill minus arrival.
     tpot_mean, tpot_p50, tpot_p90, tpot_p99 : float
         Seconds per token after the first, of requests with two tokens or more.
-    tbt_mean : float
-        Mean gap between successive tokens over all such gaps.
+    tbt_mean, tbt_p50, tbt_p90, tbt_p99 : float
+        Over all gaps between successive tokens. The quantiles are nan of a run that has not kept its gaps.
     max_gap_p50, max_gap_p90, max_gap_p99 : float
-        Of each request's longest gap: a run does not keep every gap.
+        Of each request's longest gap.
     effective_throughput : float
         Output tokens per second of requests that complete in the window.
     token_rate : float
@@ -99,6 +100,9 @@ class Measure:
     tpot_p90: float
     tpot_p99: float
     tbt_mean: float
+    tbt_p50: float
+    tbt_p90: float
+    tbt_p99: float
     max_gap_p50: float
     max_gap_p90: float
     max_gap_p99: float
@@ -159,7 +163,13 @@ def measure(
     ------
     BadParameter
         A share or target without meaning; a cool-down too short for WAIT, with the n that is needed.
+
+    Warns
+    -----
+    FitWarning
+        The run left the range that its clock was fitted on.
     """
+    warn_outside(run.clock, run.counters["largest_cached"], run.counters["largest_prompt"])
     first_target, token_target = _target("ttft_target", ttft_target), _target("tpot_target", tpot_target)
     start, stop = measured_range(run, warmup, cooldown)
     arrival = run.requests.arrival
@@ -186,7 +196,8 @@ def measure(
         **_spread("prefill", (run.prefill_done - arrival)[done]),
         **_spread("tpot", run.tpot[done]),
         tbt_mean=_mean_gap(run, done),
-        **{name: value for name, value in _spread("max_gap", run.max_gap[done]).items() if name != "max_gap_mean"},
+        **_quantiles("tbt", run.token_gaps(done) if len(run.gaps) else run.gaps),
+        **_quantiles("max_gap", run.max_gap[done]),
         effective_throughput=float(run.requests.output[ended].sum()) / rate_base,
         token_rate=emitted,
         token_rate_over=over,
@@ -220,7 +231,7 @@ def _between(times: FloatArray, low: float, high: float) -> BoolArray:
     return np.asarray((times > low) & (times <= high), dtype=np.bool_)
 
 
-def _spread(name: str, values: FloatArray) -> dict[str, float]:
+def _spread(name: str, values: npt.NDArray[Any]) -> dict[str, float]:
     """Return mean and quantiles of the numbers among the values."""
     values = values[~np.isnan(values)]
     keys = (f"{name}_mean", f"{name}_p50", f"{name}_p90", f"{name}_p99")
@@ -228,6 +239,11 @@ def _spread(name: str, values: FloatArray) -> dict[str, float]:
         return dict.fromkeys(keys, math.nan)
     quantiles = np.quantile(values, [0.5, 0.9, 0.99])
     return dict(zip(keys, (float(values.mean()), *quantiles.tolist()), strict=True))
+
+
+def _quantiles(name: str, values: npt.NDArray[Any]) -> dict[str, float]:
+    """Return the quantiles of `_spread` alone."""
+    return {key: value for key, value in _spread(name, values).items() if key != f"{name}_mean"}
 
 
 def _mean_gap(run: Run, done: BoolArray) -> float:

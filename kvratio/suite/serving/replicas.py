@@ -33,14 +33,17 @@ class Replicas:
     router : str
     assigned : int64[n]
         Worker of each request.
+    workers : tuple of int
+        Those that got a request.
     runs : tuple of Run
-        Of each worker, on its own requests.
+        Of each of these, on its own requests.
     together : Run
         All requests, as if of one worker with all the memory; its busy seconds are the mean over workers.
     """
 
     router: str
     assigned: IntArray
+    workers: tuple[int, ...]
     runs: tuple[Run, ...]
     together: Run
 
@@ -66,6 +69,7 @@ def serve_replicas(
     eviction: str | None = None,
     seed: int = 0,
     cut: float | None = None,
+    log: bool = False,
 ) -> Replicas:
     """Serve requests by several equal workers.
 
@@ -86,6 +90,8 @@ def serve_replicas(
         Of the random router.
     cut : float, optional
         Seconds at which the world stops. Default: every worker's own, as in `simulate`.
+    log : bool
+        Whether every worker's iterations are written down.
 
     Returns
     -------
@@ -103,12 +109,13 @@ def serve_replicas(
     spec, machine = contender(policy, eviction), Hardware.of(hardware)
     told = shared_types(requests, replicas)
     if router == "least_memory":
-        assigned, runs = _jointly(told, spec, machine, replicas, cut)
+        assigned, runs = _jointly(told, spec, machine, replicas, cut, log)
     else:
         assigned = _split(requests.n, replicas, router, seed)
-        runs = [_alone(told, np.flatnonzero(assigned == k), spec, machine, cut) for k in range(replicas)]
+        runs = [_alone(told, np.flatnonzero(assigned == k), spec, machine, cut, log) for k in range(replicas)]
     parts = [(np.flatnonzero(assigned == k), run) for k, run in enumerate(runs) if run is not None]
-    return Replicas(router, assigned, tuple(run for _, run in parts), merged(requests, parts, replicas))
+    busy = tuple(k for k, run in enumerate(runs) if run is not None)
+    return Replicas(router, assigned, busy, tuple(run for _, run in parts), merged(requests, parts, replicas))
 
 
 def _split(n: int, replicas: int, router: str, seed: int) -> IntArray:
@@ -118,21 +125,23 @@ def _split(n: int, replicas: int, router: str, seed: int) -> IntArray:
     return stream("router", seed).integers(0, replicas, n)
 
 
-def _alone(told: Requests, mine: IntArray, policy: PolicySpec, hardware: Hardware, cut: float | None) -> Run | None:
+def _alone(
+    told: Requests, mine: IntArray, policy: PolicySpec, hardware: Hardware, cut: float | None, log: bool
+) -> Run | None:
     """Serve the requests of one worker; None where it gets none."""
     if not len(mine):
         return None
     return simulate(
         part(told, mine), policy.id, hardware.clock, hardware.memory, policy.eviction, cut=cut, block=hardware.block,
-        **policy.parameters,
+        log=log, gaps=True, **policy.parameters,
     )  # fmt: skip
 
 
 def _jointly(
-    told: Requests, policy: PolicySpec, hardware: Hardware, replicas: int, cut: float | None
+    told: Requests, policy: PolicySpec, hardware: Hardware, replicas: int, cut: float | None, log: bool
 ) -> tuple[IntArray, list[Run | None]]:
     """Advance all workers to each arrival, and send it where fewest tokens are."""
-    workers = [Worker(told, policy, hardware) for _ in range(replicas)]
+    workers = [Worker(told, policy, hardware, log) for _ in range(replicas)]
     assigned = np.zeros(told.n, np.int64)
     until = math.inf if cut is None else cut
     for i, arrival in enumerate(told.arrival.tolist()):

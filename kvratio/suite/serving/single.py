@@ -14,6 +14,7 @@ from kvratio.suite.plan import PolicySpec
 from kvratio.suite.serving.hardware import Hardware
 from kvratio.suite.serving.load import Load
 from kvratio.suite.serving.measure import Measure, measure
+from kvratio.suite.serving.misfit import refuse_misfits
 from kvratio.suite.serving.trial import Measuring
 
 #: requests of a drawn run that names no number
@@ -27,7 +28,9 @@ class Served:
     Attributes
     ----------
     runs : tuple of Run
-        One per replica.
+        One per replica that got a request.
+    workers : tuple of int
+        Which replicas these are.
     together : Run
         All requests.
     measured : Measure
@@ -36,6 +39,7 @@ class Served:
     """
 
     runs: tuple[Run, ...]
+    workers: tuple[int, ...]
     together: Run
     measured: Measure
     about: dict[str, Any]
@@ -49,10 +53,11 @@ class Served:
         return {**self.about, **row}
 
     def save_logs(self, folder: Path, form: str) -> list[Path]:
-        """Write the logs of every run."""
-        if len(self.runs) == 1:
+        """Write the logs of requests and iterations: of several replicas each into a folder of its own."""
+        if "replicas" not in self.about:
             return self.runs[0].save_logs(folder, form)
-        return [path for k, run in enumerate(self.runs) for path in run.save_logs(folder / f"replica{k}", form)]
+        both = zip(self.workers, self.runs, strict=True)
+        return [path for k, run in both for path in run.save_logs(folder / f"replica{k}", form)]
 
 
 def requests_of(load: Load, rate: float | None, n: int | None, seed: int, backlog: int) -> Requests:
@@ -114,28 +119,29 @@ def serve_once(
     cut : float, optional
         Seconds at which the run stops.
     log : bool
-        Whether iterations are logged; of a single worker under an open load.
+        Whether iterations are logged, on every worker.
     measuring : Measuring, optional
 
     Raises
     ------
     UnknownName, BadParameter
     """
+    refuse_misfits(load, [policy], hardware)
     if users is not None:
-        return _served_in_a_loop(load, policy, hardware, users, think, n, seed, vars(measuring or Measuring()))
+        return _served_in_a_loop(load, policy, hardware, users, think, n, seed, log, vars(measuring or Measuring()))
     requests = requests_of(load, rate, n, seed, backlog)
     options = vars(measuring or Measuring())
     about = {"workload": load.name, "arrivals": load.kind, "rate": _rate_of(requests, rate), "policy": policy.label}
     about |= {"eviction": policy.eviction, "preset": hardware.name, "memory": hardware.memory, "seed": seed}
     if replicas != 1:
         return _served_by_several(
-            requests, policy, hardware, replicas, router, seed, cut, options, {**about, "replicas": replicas}
+            requests, policy, hardware, replicas, router, seed, cut, log, options, {**about, "replicas": replicas}
         )
     run = simulate(
         requests, policy.id, hardware.clock, hardware.memory, policy.eviction, cut=cut, block=hardware.block, log=log,
-        **policy.parameters,
+        gaps=True, **policy.parameters,
     )  # fmt: skip
-    return Served((run,), run, measure(run, **options), {**about, "settings": dict(run.params)})
+    return Served((run,), (0,), run, measure(run, **options), {**about, "settings": dict(run.params)})
 
 
 def _served_in_a_loop(
@@ -146,15 +152,16 @@ def _served_in_a_loop(
     think: float,
     n: int | None,
     seed: int,
+    log: bool,
     options: dict[str, Any],
 ) -> Served:
     from kvratio.suite.serving.closed_loop import serve_closed_loop
 
-    found = serve_closed_loop(load, policy, hardware, users, think, REQUESTS if n is None else n, seed=seed)
+    found = serve_closed_loop(load, policy, hardware, users, think, REQUESTS if n is None else n, seed=seed, log=log)
     about = {"workload": load.name, "arrivals": "closed loop", "users": users, "think": think, "stalled": found.stalled}
     about |= {"rate": found.cycle_rate, "policy": policy.label, "eviction": policy.eviction, "preset": hardware.name}
     about |= {"memory": hardware.memory, "seed": seed, "settings": dict(found.run.params)}
-    return Served((found.run,), found.run, measure(found.run, **options), about)
+    return Served((found.run,), (0,), found.run, measure(found.run, **options), about)
 
 
 def _served_by_several(
@@ -165,14 +172,15 @@ def _served_by_several(
     router: str,
     seed: int,
     cut: float | None,
+    log: bool,
     options: dict[str, Any],
     about: dict[str, Any],
 ) -> Served:
     from kvratio.suite.serving.replicas import serve_replicas
 
-    found = serve_replicas(requests, policy, hardware, replicas, router, seed=seed, cut=cut)
+    found = serve_replicas(requests, policy, hardware, replicas, router, seed=seed, cut=cut, log=log)
     about |= {"router": router, "settings": dict(found.runs[0].params)}
-    return Served(found.runs, found.together, found.measure(**options), about)
+    return Served(found.runs, found.workers, found.together, found.measure(**options), about)
 
 
 def _rate_of(requests: Requests, rate: float | None) -> float:

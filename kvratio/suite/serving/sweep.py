@@ -10,6 +10,7 @@ import numpy as np
 
 from instances.workloads.load import Workload
 from kvratio.problem.errors import BadParameter
+from kvratio.problem.fitting import warn_outside
 from kvratio.problem.requests import Requests
 from kvratio.suite.plan import PolicySpec
 from kvratio.suite.progress import Reporter, reporter
@@ -17,6 +18,7 @@ from kvratio.suite.serving import tuning as tuner
 from kvratio.suite.serving.contender import contenders
 from kvratio.suite.serving.hardware import Hardware
 from kvratio.suite.serving.load import Load, open_load
+from kvratio.suite.serving.misfit import refuse_misfits
 from kvratio.suite.serving.tabulate import cells_table, paired_table, summary_table
 from kvratio.suite.serving.trial import Cell, Draw, Measuring, trial, warm_up
 from kvratio.suite.workers import parallel, worker_count
@@ -144,6 +146,11 @@ def sweep(
     ------
     UnknownName, BadParameter
         One line: a name that does not exist, a value without meaning.
+
+    Warns
+    -----
+    FitWarning
+        Some run left the range that the clock was fitted on.
     """
     load = open_load(workload)
     machine = Hardware.of(hardware)
@@ -159,6 +166,7 @@ def sweep(
         measuring or Measuring(),
     )
     _must_have_windows(plan, tuning)
+    refuse_misfits(load, plan.policies, machine)
     tell = reporter(progress) if isinstance(progress, bool) else progress
     count = worker_count(workers)
     try:
@@ -168,6 +176,8 @@ def sweep(
     finally:
         if isinstance(progress, bool):
             tell.close()
+    seen = [row["cell"].evidence for row in rows if row["cell"].evidence is not None]
+    warn_outside(machine.clock, max((e.cached for e in seen), default=0), max((e.prompt for e in seen), default=0))
     cells = cells_table(rows)
     table = summary_table(rows)
     return Sweep(

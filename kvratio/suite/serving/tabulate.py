@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 METRICS = (
     *("latency_mean", "latency_p50", "latency_p90", "latency_p99"),
     *("ttft_mean", "ttft_p50", "ttft_p90", "ttft_p99", "prefill_mean"),
-    *("tpot_mean", "tpot_p50", "tpot_p90", "tpot_p99", "tbt_mean", "max_gap_p99"),
+    *("tpot_mean", "tpot_p50", "tpot_p90", "tpot_p99"),
+    *("tbt_mean", "tbt_p50", "tbt_p90", "tbt_p99", "max_gap_p99"),
     *("effective_throughput", "token_rate", "request_rate", "goodput", "attainment", "completion_rate"),
     *("restarts", "restarted_share", "wasted_prefill_tokens", "wasted_decode_tokens"),
     *("memory_mean", "memory_peak", "busy_fraction", "mean_iteration", "queue_growth"),
@@ -64,7 +65,7 @@ def _summary(group: Sequence[dict[str, Any]]) -> dict[str, Any]:
         values = [math.nan] if failed else [float(cell.metrics[name]) for cell in cells]
         row[name], row[f"{name}_half"] = _interval(values)
     row["lower_bound"] = bool(row["completion_rate"] < 1)
-    row["note"] = failed.note if failed else ""
+    row["note"] = failed.note if failed else next((cell.note for cell in cells if cell.note), "")
     return row
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from algos.serving import simulate
+from algos.serving.unconditional import OutsideConditions
 from kvratio.problem.errors import KvratioError
+from kvratio.problem.fitting import FitWarning
 from kvratio.problem.requests import Requests
 from kvratio.problem.service import Run
 from kvratio.suite.plan import PolicySpec
@@ -79,7 +82,7 @@ class Cell:
     status : str
         "ok"; "no thresholds" of a WAIT at this rate; "refused", a cool-down too short for it; "failed".
     note : str
-        Why, in one line.
+        Why, in one line; where it is ok, what should be known of it.
     metrics : dict
         Of `Measure.row`; empty unless ok.
     evidence : Evidence or None
@@ -95,8 +98,8 @@ class Cell:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def serve(requests: Requests, policy: PolicySpec, hardware: Hardware) -> Run:
-    """Run a policy as experiments do: cut at 1.5 times the last arrival."""
+def serve(requests: Requests, policy: PolicySpec, hardware: Hardware, gaps: bool = False) -> Run:
+    """Run a policy as experiments do: cut at 1.5 times the last arrival. ``gaps``: keep all those between tokens."""
     return simulate(
         requests,
         policy.id,
@@ -105,6 +108,7 @@ def serve(requests: Requests, policy: PolicySpec, hardware: Hardware) -> Run:
         policy.eviction,
         cut=CUT * requests.last_arrival,
         block=hardware.block,
+        gaps=gaps,
         **policy.parameters,
     )
 
@@ -117,18 +121,23 @@ def trial(draw: Draw, hardware: Hardware, policies: Sequence[PolicySpec], measur
 
 def _cell(requests: Requests, policy: PolicySpec, hardware: Hardware, measuring: Measuring) -> Cell:
     try:
-        run = serve(requests, policy, hardware)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", OutsideConditions)
+            run = serve(requests, policy, hardware, gaps=True)
     except NoThresholds as fault:
         return Cell(NO_THRESHOLDS, str(fault))
     except KvratioError as fault:
         return Cell(FAILED, str(fault))
     evidence, settings = Evidence.of(run), dict(run.params)
+    note = "; ".join(str(warning.message) for warning in told)
     try:
-        found = measure(run, **vars(measuring))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)  # told once for all cells
+            found = measure(run, **vars(measuring))
     except CoolDownTooShort as fault:
         # The growth of the queue is known all the same.
         return Cell(REFUSED, str(fault), {}, evidence, settings)
-    return Cell("ok", "", found.row(), evidence, settings)
+    return Cell("ok", note, found.row(), evidence, settings)
 
 
 def evidences(
@@ -137,7 +146,9 @@ def evidences(
     """Return what the verdict needs of one replication, or why there are no thresholds."""
     requests = load.draw(rate, n, seed, replication, backlog)
     try:
-        return Evidence.of(serve(requests, policy, hardware))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutsideConditions)
+            return Evidence.of(serve(requests, policy, hardware))
     except NoThresholds as fault:
         return str(fault)
 

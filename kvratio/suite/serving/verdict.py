@@ -71,6 +71,8 @@ class Evidence:
     completed : int
     period : float
         Seconds to the last arrival.
+    cached, prompt : int
+        Most key-value tokens and most prompt tokens of an iteration.
     """
 
     policy: str
@@ -80,6 +82,8 @@ class Evidence:
     latency: float
     completed: int
     period: float
+    cached: int = 0
+    prompt: int = 0
 
     @classmethod
     def of(cls, run: Run) -> Evidence:
@@ -92,6 +96,8 @@ class Evidence:
             float(run.latency[run.completed].sum()),
             int(run.completed.sum()),
             run.requests.last_arrival,
+            int(run.counters["largest_cached"]),
+            int(run.counters["largest_prompt"]),
         )
 
 

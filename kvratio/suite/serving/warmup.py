@@ -90,10 +90,11 @@ def _share(what: str, value: Any) -> float:
 def _must_cover_wait(run: Run, stop: int, cooldown: float) -> None:
     """Refuse a cool-down in which requests that only the flush completes would be measured.
 
-    When arrivals stop, WAIT keeps about o_j n_j admitted requests of type j and fewer than n_j waiting ones.
+    When arrivals stop, WAIT keeps about o_j n_j admitted requests of type j and fewer than n_j waiting ones. Groups of
+    types have no common o, and are measured like the types of any other policy.
     """
     thresholds = run.params.get("thresholds") if run.policy == "wait" else None
-    if thresholds is None:
+    if thresholds is None or run.params.get("cuts") is not None:
         return
     mix = run.requests.mix
     arrived = np.bincount(run.requests.type_of[stop:], minlength=len(mix))

@@ -53,6 +53,10 @@ def parameters(policy: str, rng: np.random.Generator, load: Requests) -> dict:
         chosen |= {"watermark": float(rng.choice([0.0, 0.01, 0.2])), "token_budget": int(rng.integers(1, 200))}
     if policy == "lightllm":
         chosen |= {"max_tokens": max(1, longest // int(rng.integers(1, 3))), "prefill_every": int(rng.integers(1, 12))}
+    if policy == "rate_capped":
+        chosen |= {"rate": (None, 0.04, 0.7)[rng.integers(3)], "share": float(rng.choice([1.0, 4.0]))}
+    if policy == "mixed":
+        chosen["width"] = int(rng.integers(1, 20))
     if policy == "ltr":
         chosen["starvation"] = int(rng.integers(1, 60))
     return chosen
@@ -67,7 +71,7 @@ def test_same_bits(policy):
         rng = np.random.default_rng([number, len(policy)])
         load, clock, memory, block = draw(rng)
         cut = None if rng.integers(3) else max(load.last_arrival, 1.0) * float(rng.uniform(0.1, 2.0))
-        given = parameters(policy, rng, load) | {"cut": cut, "block": block, "log": True}
+        given = parameters(policy, rng, load) | {"cut": cut, "block": block, "log": True, "gaps": True}
         eviction = rules[number % len(rules)]
         fast, slow = (
             simulate(load, policy, clock, memory, eviction, **given)
