@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from algos.card import Card
     from algos.packed import PackedSchedules
     from kvratio.problem.batch import InstanceBatch
     from kvratio.problem.instance import Instance
+    from kvratio.problem.plugins import Plugin
     from kvratio.problem.schedule import Schedule
 
 
 def schedule(
     inst: Instance,
-    policy: str | Card,
+    policy: str | PathLike[str] | Card | Plugin,
     eviction: str | None = None,
     seed: int = 0,
     round_limit: int | None = None,
@@ -25,8 +28,9 @@ def schedule(
     Parameters
     ----------
     inst : Instance
-    policy : str or Card
-        Id such as ``"gsa"``; `policy_ids` lists them.
+    policy : str, path, Card or Plugin
+        Id such as ``"gsa"`` (`policy_ids` lists them); for a policy of your own ``"./my_policy.py"``,
+        ``"my_policy.py:name"``, ``"module:name"``, the name of an entry point of ``kvratio.policies``, or its card.
     eviction : {"restart", "recompute", "swap"}, optional
         What an eviction costs; default: the card's.
     seed : int
@@ -61,7 +65,7 @@ def schedule(
 
 def schedule_batch(
     batch: InstanceBatch,
-    policy: str | Card,
+    policy: str | PathLike[str] | Card | Plugin,
     eviction: str | None = None,
     seed: int = 0,
     round_limit: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kvratio.problem.compiled import source_hash
+from kvratio.problem.compiled import OUR_PACKAGES, source_hash
 from kvratio.problem.errors import BadParameter
 from kvratio.problem.instance import Instance, IntArray
+from kvratio.problem.plugins import Plugin
 
 INFORMATION = ("none", "one_bit", "interval", "prediction", "clairvoyant")
 
@@ -139,6 +141,10 @@ class Card:
         (n, memory, parameters, Known) -> length of ``View.own``.
     run : callable, optional
         (Instance, parameters, seed, eviction, record, round_limit) -> Outcome, for policies outside the event loop.
+    plain : bool
+        The hook is run by the Python interpreter (some hundred times slower) and need not be compilable.
+    origin : Plugin, optional
+        The pinned sources of a card from a user's file; set when it is loaded.
     """
 
     id: str
@@ -162,6 +168,8 @@ class Card:
     resolve: Callable[[Instance, dict[str, Any]], dict[str, Any]] | None = None
     scratch: Callable[[int, int, Mapping[str, Any], Known], int] | None = None
     run: Callable[..., Any] | None = field(default=None)
+    plain: bool = False
+    origin: Plugin | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.information not in INFORMATION:
@@ -198,6 +206,19 @@ class Card:
     @property
     def identity(self) -> str:
         """Hash of the policy's source and of all it calls; part of every stored result's key."""
+        if self.origin is not None:
+            # Every file of a plug-in counts, wherever its hook is from; so does what it imports of ours.
+            module = self.origin.load().__name__
+            return hashlib.sha256(f"{self.origin.digest} {source_hash(module)}".encode()).hexdigest()[:16]
+        functions = (self.decide, self.run, self.key, self.resolve, self.scratch)
+        modules = sorted({f.__module__ for f in functions if f is not None})
+        if len(modules) == 1:
+            return source_hash(modules[0])[:16]
+        return hashlib.sha256(" ".join(map(source_hash, modules)).encode()).hexdigest()[:16]
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether the policy is a user's, not one of ours."""
         function = self.decide or self.run
         assert function is not None
-        return source_hash(function.__module__)[:16]
+        return self.origin is not None or function.__module__.partition(".")[0] not in OUR_PACKAGES

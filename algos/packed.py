@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from algos.card import MIN_ROUND_LIMIT, Card, Known
-from algos.run import compiled_hook, known, one_bit, ranked, run_schedule, settings_vector, signed_seed
+from algos.run import compiled_hook, interpreted, known, one_bit, ranked, run_schedule, settings_vector, signed_seed
 from algos.timetable.run import Timetable
 from algos.timetable.run import run_packed as run_packed_timetable
 from kvratio.problem.batch import InstanceBatch
@@ -60,7 +60,7 @@ def run_batch(
         card.check_eviction(eviction)
         out = run_packed_timetable(card, batch, params or {}, round_limit)
         return PackedSchedules(batch, out.completion, out.start, out.evictions, out.codes)
-    if card.decide is None:
+    if card.decide is None or interpreted(card):
         return _one_by_one(card, batch, eviction, seed, round_limit, params or {})
     from algos.engine import loop
     from algos.engine.packed_loop import run_packed
@@ -97,12 +97,13 @@ def run_batch(
 
 def _arrange(card: Card, batch: InstanceBatch, params: Mapping[str, Any]) -> tuple[np.ndarray, Known, IntArray, int]:
     """Return parameters per instance, what is known, the order within each instance, and the scratch size."""
-    if card.resolve is None and card.scratch is None:
+    if card.resolve is None and card.information != "one_bit":
         whole = _Whole(batch)
         values = card.settings(whole, params)  # type: ignore[arg-type]
         seen = known(card, whole)  # type: ignore[arg-type]
         keys = card.key(seen, values) if card.key else seen.arrival
-        return np.tile(settings_vector(values), (len(batch), 1)), seen, ranked(keys, batch.offsets), 0
+        own = _largest_scratch(card, batch, values, seen) if card.scratch else 0
+        return np.tile(settings_vector(values), (len(batch), 1)), seen, ranked(keys, batch.offsets), own
     rows, parts, orders, own = [], [], [], 0
     for inst in batch:
         values = card.settings(inst, params)
@@ -114,6 +115,17 @@ def _arrange(card: Card, batch: InstanceBatch, params: Mapping[str, Any]) -> tup
     names = Known._fields[:6]
     merged: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return np.array(rows), Known(memory=0, **merged), np.concatenate(orders), own
+
+
+def _largest_scratch(card: Card, batch: InstanceBatch, values: Mapping[str, Any], seen: Known) -> int:
+    """Return the most scratch that any instance asks for; what is known of each is a view, nothing is copied."""
+    assert card.scratch is not None
+    ends, budgets, columns = batch.offsets.tolist(), batch.memory.tolist(), seen[:6]
+    largest = 0
+    for a, b, memory in zip(ends[:-1], ends[1:], budgets, strict=True):
+        mine = Known._make([*(column[a:b] for column in columns), memory])
+        largest = max(largest, card.scratch(b - a, memory, values, mine))
+    return largest
 
 
 class _Whole:

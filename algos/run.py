@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ import numpy as np
 
 from algos.card import MIN_ROUND_LIMIT, Card, Known
 from kvratio.problem.batch import InstanceBatch
-from kvratio.problem.compiled import UNCOUNTED, compiled
-from kvratio.problem.errors import BadParameter, PolicyError, RoundLimit
+from kvratio.problem.compiled import OUR_PACKAGES, UNCOUNTED, compiled
+from kvratio.problem.errors import BadParameter, KvratioError, PolicyError, RoundLimit
 from kvratio.problem.instance import Instance, IntArray
+from kvratio.problem.plugins import describe, place
 from kvratio.problem.schedule import ATTEMPT_DTYPE, Attempts, Schedule
 
 
@@ -107,12 +109,57 @@ def one_bit(card: Card, seen: Known, settings: Mapping[str, Any]) -> Known:
 
 @cache
 def compiled_hook(decide: Any) -> Any:
-    """Compile a policy's hook, once per process; on disk once per source."""
+    """Compile a policy's hook, once per process; on disk once per source.
+
+    In a user's hook an index outside an array is an IndexError; in ours, which are tested, nothing is looked at.
+    """
     from numba import types
 
     from algos.engine.state import VIEW_TYPE
 
-    return compiled(decide, signature=types.int64(VIEW_TYPE), **UNCOUNTED)
+    ours = decide.__module__.partition(".")[0] in OUR_PACKAGES
+    return compiled(decide, signature=types.int64(VIEW_TYPE), **UNCOUNTED, boundscheck=not ours)
+
+
+def interpreted(card: Card) -> bool:
+    """Whether the Python interpreter runs a policy's hook: its card says so, or numba cannot compile it.
+
+    A built-in hook that does not compile is a fault of ours, and raises.
+    """
+    return card.decide is not None and (card.plain or (card.is_plugin and not _compiles(card.decide)))
+
+
+@cache
+def _compiles(decide: Any) -> bool:
+    from numba.core.errors import NumbaError
+
+    try:
+        compiled_hook(decide)
+    except (NumbaError, NotImplementedError, RuntimeError, AssertionError, TypeError, ValueError, KeyError) as fault:
+        # numba reports what it cannot compile by its own errors, and now and then by whatever its code raises.
+        _WHY_NOT[decide] = _said(str(fault))
+        return False
+    return True
+
+
+_WHY_NOT: dict[Any, str] = {}
+
+
+def _said(text: str) -> str:
+    """Return what numba says of a hook without the listing of it: the first line that says something, and where."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Failed in nopython", "<source elided>"))]
+    where = next((re.sub(r".*, (line \d+).*", r" (\1)", line) for line in told if line.startswith("File ")), "")
+    return (told[0] if told else "no reason given") + where
+
+
+def why_interpreted(card: Card) -> str:
+    """Say in one line why a policy is slow; empty for one that is compiled."""
+    if not interpreted(card):
+        return ""
+    if card.plain:
+        return "its card says plain=True"
+    return f"numba cannot compile its hook: {_WHY_NOT[card.decide]}"
 
 
 def ranked(keys: np.ndarray, offsets: IntArray | None = None) -> IntArray:
@@ -149,8 +196,8 @@ def run_events(
     own = card.scratch(n, inst.memory, settings, seen) if card.scratch else 0
     view = make_view(n, width, ranked(keys), settings_vector(settings), own)
     truth = make_truth(seen, inst.output, by_arrival, width, record)
-    loop.prepare(view, truth, inst.memory, int(eviction != "restart"), signed_seed(seed))
-    code = loop.run_one(compiled_hook(card.decide), view, truth, limit)
+    budget, keeps, coins = inst.memory, int(eviction != "restart"), signed_seed(seed)
+    code, view = _play(card, view, truth, budget, keeps, coins, limit)
     if code:
         raise _failure(card.id, code, view)
     t = [int(x) for x in truth.totals]
@@ -166,6 +213,40 @@ def run_events(
         t[loop.EPOCHS],
         truth.log,
     )
+
+
+def _play(card: Card, view: Any, truth: Any, memory: int, keeps: int, coins: int, limit: int) -> tuple[int, Any]:
+    """Run the loop, compiled or interpreted; return its code and the view at the end.
+
+    What a user's hook raises in machine code has no line: the run is repeated by the interpreter, which knows it.
+    """
+    from algos.engine import loop
+
+    given = (view, truth, memory, keeps, coins, limit)
+    if interpreted(card):
+        return _interpret(card, *given)
+    loop.prepare(view, truth, memory, keeps, coins)
+    if not card.is_plugin:
+        return loop.run_one(compiled_hook(card.decide), view, truth, limit), view
+    try:
+        return loop.run_one(compiled_hook(card.decide), view, truth, limit), view
+    except Exception as fault:  # whatever a user's code raises
+        epoch = int(view.st[0]["now"])
+        _interpret(card, *given)
+        raise PolicyError(f"{card.id}: at epoch {epoch} its hook raises {describe(fault)}") from fault
+
+
+def _interpret(card: Card, *given: Any) -> tuple[int, Any]:
+    from algos.plain.run import run
+
+    assert card.decide is not None
+    try:
+        return run(card.decide, *given)
+    except KvratioError:
+        raise
+    except Exception as fault:  # whatever a user's code raises
+        at = "" if card.origin is None else place(fault, card.origin.sources)
+        raise PolicyError(f"{card.id}: its hook fails: {at}{describe(fault)}") from fault
 
 
 def make_view(n: int, width: int, order: IntArray, param: np.ndarray, own: int) -> Any:

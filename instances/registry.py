@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
+import os
 import pkgutil
-import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,17 +18,23 @@ from instances.card import FamilyCard
 from instances.construction import Family, Setting
 from kvratio.problem.errors import BadParameter, UnknownName
 from kvratio.problem.instance import Instance
+from kvratio.problem.plugins import Plugin, find, is_reference, require
 
 
 def generate(
-    family: str, seed: int = 0, policy: Policy | None = None, witness: bool = True, **parameters: Any
+    family: str | os.PathLike[str] | Plugin,
+    seed: int = 0,
+    policy: Policy | None = None,
+    witness: bool = True,
+    **parameters: Any,
 ) -> Instance:
     """Return an instance of a family, with a checked witness and its provenance.
 
     Parameters
     ----------
     family : str
-        An id of `family_ids`, or ``path/to/file.py:name`` for a family of your own (see `instances.construction`).
+        An id of `family_ids`; for a family of your own ``path/to/file.py``, ``path/to/file.py:name`` or
+        ``module:name`` (see `instances.construction`), or the name of an entry point of ``kvratio.families``.
     seed : int
         Seed >= 0 of the family's random numbers; echoed by families that draw none.
     policy : callable Instance -> Schedule, optional
@@ -65,7 +69,7 @@ def generate(
 
 
 def build(
-    family_id: str,
+    family_id: str | os.PathLike[str] | Plugin,
     seed: int,
     probe: Callable[[Instance], int] | None,
     with_witness: bool,
@@ -76,7 +80,7 @@ def build(
     return found.generate(Setting(found.card.id, seed, probe, with_witness=with_witness), parameters)
 
 
-def family(family_id: str) -> FamilyCard:
+def family(family_id: str | os.PathLike[str] | Plugin) -> FamilyCard:
     """Return the card of a family."""
     return lookup(family_id).card
 
@@ -86,7 +90,12 @@ def family_ids() -> list[str]:
     return sorted([*_module_ids(), *_fitted()])
 
 
-def takes_policy(family_id: str, **parameters: Any) -> bool:
+def is_built_in(family_id: str) -> bool:
+    """Whether an id is that of one of our families."""
+    return family_id in _module_ids() or family_id in _fitted()
+
+
+def takes_policy(family_id: str | os.PathLike[str] | Plugin, **parameters: Any) -> bool:
     """Whether `generate` with these parameters reads a policy: an adaptive family, or a wrapper of one."""
     card = family(family_id)
     if card.adaptive:
@@ -100,19 +109,39 @@ def takes_policy(family_id: str, **parameters: Any) -> bool:
     return takes_policy(base["family"], **{name: value for name, value in base.items() if name != "family"})
 
 
-def lookup(family_id: str) -> Family:
-    """Return a family by id or by ``file.py:name``; raise UnknownName with the nearest id."""
-    if not isinstance(family_id, str):
-        raise UnknownName(f"family is {family_id!r}: give an id (see family_ids) or 'file.py:name'")
-    if re.search(r"\.py:\w+$", family_id):
-        return _from_file(family_id)
-    if family_id in _module_ids():
-        return getattr(importlib.import_module(f"instances.families.{family_id}"), family_id)
-    if family_id in _fitted():
-        return _fitted()[family_id]
-    near = difflib.get_close_matches(family_id, family_ids(), n=1)
+def lookup(family_id: str | os.PathLike[str] | Plugin) -> Family:
+    """Return a family by id, by ``file.py``, ``file.py:name``, ``module:name``, entry point, or pinned plug-in.
+
+    Raises
+    ------
+    UnknownName
+        There is none; with the nearest id.
+    BadParameter, PluginError
+        The file holds no family, or several, or cannot be loaded.
+    """
+    if isinstance(family_id, Plugin):
+        return _of_plugin(family_id)
+    if not isinstance(family_id, (str, os.PathLike)):
+        raise UnknownName(f"family is {family_id!r}: give an id (see family_ids) or the path of a file")
+    if not is_reference(family_id):
+        family_id = str(family_id)
+        if family_id in _module_ids():
+            return getattr(importlib.import_module(f"instances.families.{family_id}"), family_id)
+        if family_id in _fitted():
+            return _fitted()[family_id]
+    plugin = find(family_id, "family")
+    if plugin is not None:
+        return _of_plugin(plugin)
+    near = difflib.get_close_matches(str(family_id), family_ids(), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "see instances.family_ids()"
-    raise UnknownName(f"no family {family_id!r}: {hint}")
+    raise UnknownName(f"no family {family_id!r}: {hint}; a file of your own is given as ./my_family.py")
+
+
+@lru_cache(maxsize=256)
+def _of_plugin(plugin: Plugin) -> Family:
+    """Load a plug-in's family, once per content."""
+    found: Family = require(plugin, Family, lambda one: one.card.id, is_built_in)
+    return found
 
 
 def _module_ids() -> list[str]:
@@ -123,25 +152,6 @@ def _fitted() -> dict[str, Family]:
     from instances.fitted_families import FITTED_FAMILIES
 
     return FITTED_FAMILIES
-
-
-def _from_file(reference: str) -> Family:
-    path, _, name = reference.rpartition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise UnknownName(f"no family {reference!r}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"kvratio_family_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UnknownName(f"no family {reference!r}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not isinstance(found, Family):
-        raise UnknownName(
-            f"no family {reference!r}: {path} has no family named {name} (see instances.construction.declare)"
-        )
-    return found
 
 
 __all__ = ["build", "family", "family_ids", "generate", "lookup", "takes_policy"]

@@ -12,6 +12,8 @@ _HOMES = {
     "METHODS": "lowerbounds.best",
     "bound": "lowerbounds.best",
     "brute_force": "lowerbounds.brute",
+    "BoundCard": "lowerbounds.card",
+    "Claim": "lowerbounds.card",
     "CLOSED_FORMS": "lowerbounds.closed_form",
     "best_closed_form": "lowerbounds.closed_form",
     "starts_lp": "lowerbounds.lp",

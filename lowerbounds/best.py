@@ -24,6 +24,7 @@ from lowerbounds.complete import (
 )
 from lowerbounds.exact_sums import exact_sum
 from lowerbounds.interval import Evidence, Progress
+from lowerbounds.own import OwnBound, own_bound, run_own
 from lowerbounds.parts import run_in_parts
 from lowerbounds.relaxed import (
     BEST_NONZEROS,
@@ -149,7 +150,7 @@ def _shifted(progress: Progress | None, inst: Instance, objective: str) -> Progr
 
 def bound(
     inst: Instance,
-    method: str = "best",
+    method: OwnBound = "best",
     objective: str = "completion",
     time_limit: float = 60.0,
     seed: int = 0,
@@ -167,7 +168,8 @@ def bound(
         ``memory_mb``, ``workers``, ``replay_effort``: how long the replay of its proof may take), ``milp``
         (``solver="highs"|"cbc"|"both"``, ``nodes``), ``lp``, ``lagrangian`` (``iterations``) and the closed forms
         ``squashed_area`` (LB1*, arXiv 2606.22327), ``mean_busy_time`` (LB2r, LB4r), ``srpt`` (LB3r), ``latency``
-        (LB0), which have no upper side.
+        (LB0), which have no upper side. A bound of your own is given as ``file.py``, ``file.py:name``, ``module:name``,
+        by an entry point of ``kvratio.bounds`` or as a `BoundCard`; what its certificates show enters the interval.
     objective : {"completion", "flow"}
         Flow is completion minus the sum of arrivals: the same schedules are optimal.
     time_limit : float
@@ -198,23 +200,25 @@ def bound(
     SolverError
         When a solver failed, or gave an answer that did not survive the recheck.
     """
-    if method not in METHODS:
-        raise UnknownName(f"bound method {method!r} is not known: choose one of {', '.join(METHODS)}")
+    own = None if isinstance(method, str) and method in METHODS else own_bound(method)
+    if own is None and method not in METHODS:
+        raise UnknownName(f"bound method {method!r} is not known: choose one of {', '.join(METHODS)}, or ./my_bound.py")
     if objective not in OBJECTIVES:
         raise BadParameter(f"objective is {objective!r}: choose completion or flow")
     if not isinstance(inst, Instance):
         raise BadParameter(f"bound is asked of a {type(inst).__name__}: give an Instance")
     if not (isinstance(time_limit, Real) and time_limit >= 0):
         raise BadParameter(f"time_limit is {time_limit!r}: give seconds >= 0")
+    if own is not None:
+        evidence = _evidence(inst, seed, time_limit, progress, objective, schedules)
+        return run_own(own, evidence, objective, options)
+    assert isinstance(method, str)
     run = METHODS[method]
     known = run.__code__.co_varnames[1 : run.__code__.co_argcount]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise BadParameter(f"method {method} has no option {unknown[0]!r}: it has {', '.join(known) or 'none'}")
-    evidence = Evidence(inst, seed, time.monotonic() + time_limit, _shifted(progress, inst, objective))
-    evidence.offer(schedules)
-    if inst.witness is not None:
-        evidence.offer([Schedule.from_starts(inst, inst.witness)])
+    evidence = _evidence(inst, seed, time_limit, progress, objective, schedules)
 
     def work(part: Evidence, **options: Any) -> None:
         if method in _NEED_SCHEDULES:
@@ -226,3 +230,19 @@ def bound(
     else:
         run_in_parts(evidence, work, **options)
     return evidence.bound(method, objective)
+
+
+def _evidence(
+    inst: Instance,
+    seed: int,
+    time_limit: float,
+    progress: Progress | None,
+    objective: str,
+    schedules: Sequence[Schedule],
+) -> Evidence:
+    """Begin with what the caller has: schedules, and the instance's witness."""
+    evidence = Evidence(inst, seed, time.monotonic() + time_limit, _shifted(progress, inst, objective))
+    evidence.offer(schedules)
+    if inst.witness is not None:
+        evidence.offer([Schedule.from_starts(inst, inst.witness)])
+    return evidence

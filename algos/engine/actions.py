@@ -105,11 +105,11 @@ def start(v, i):
 @inlined
 def start_capped(v, i, cap):
     """Start waiting request i now; the engine stops it after ``cap`` rounds if it has not finished."""
-    s = v.st[0]
-    r = v.req[i]
-    if r.status != WAITING:
+    if i < 0 or i >= len(v.req) or v.req[i].status != WAITING:
         _forbid(v, NOT_WAITING, i)
         return
+    s = v.st[0]
+    r = v.req[i]
     r.status = RUNNING
     r.start = s.now - r.kept
     r.cap = cap
@@ -125,11 +125,11 @@ def start_capped(v, i, cap):
 @inlined
 def evict(v, i):
     """Stop running request i now; it waits again, with its tokens void under ``restart`` and kept otherwise."""
-    s = v.st[0]
-    r = v.req[i]
-    if r.status != RUNNING:
+    if i < 0 or i >= len(v.req) or v.req[i].status != RUNNING:
         _forbid(v, NOT_RUNNING, i)
         return
+    s = v.st[0]
+    r = v.req[i]
     leave(v, i)
     s.surprise = 1
     r.status = WAITING

@@ -17,8 +17,13 @@ class Objective(StrEnum):
 
 
 def bound(
-    source: Annotated[str, typer.Argument(help="Saved instance, family (blocker:memory=12) or trace (path or name).")],
-    method: Annotated[str, typer.Option(help="One of `kvratio list bounds`.")] = "best",
+    source: Annotated[
+        str | None, typer.Argument(help="Saved instance, family (blocker:memory=12, ./my_family.py) or trace.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="The family, as an option.")] = None,
+    method: Annotated[
+        str, typer.Option("--method", "--bound", help="One of `kvratio list bounds`, or ./my_bound.py.")
+    ] = "best",
     objective: Annotated[Objective, typer.Option(help="Total completion or total flow.")] = Objective.COMPLETION,
     time_limit: Annotated[float, typer.Option(help="Seconds for solvers.")] = 60.0,
     option: Annotated[list[str] | None, typer.Option(help="key=value for the method; may be repeated.")] = None,
@@ -29,7 +34,7 @@ def bound(
 ) -> None:
     """Enclose the optimum of an instance and recheck the certificates.
 
-    Exit code 1: a certificate does not hold.
+    Exit code 1: a certificate does not hold, or a claim is refuted by a schedule.
 
     Example: kvratio bound synchronised:count=16,prompt=1,output=4,memory=20 --method best
     """
@@ -37,12 +42,15 @@ def bound(
 
     import lowerbounds
     from kvratio.commands.output import console, print_json
+    from kvratio.problem.errors import BadParameter
     from kvratio.suite.naming import parse_name
     from kvratio.suite.progress import IntervalBar
     from kvratio.suite.source import open_source
 
     options = parse_name(f"bound:{','.join(option)}")[1] if option else {}
-    inst = open_source(source, seed=instance_seed, memory=memory)
+    if (source is None) == (family is None):
+        raise BadParameter("bound: give one instance, as an argument or as --family")
+    inst = open_source(source or family or "", seed=instance_seed, memory=memory)
     with IntervalBar(f"{method}, {inst.n} requests", time_limit, Console(stderr=True)) as bar:
         found = lowerbounds.bound(
             inst, method, objective=objective.value, time_limit=time_limit, progress=bar.update, **options
@@ -64,11 +72,13 @@ def bound(
         "grade": found.grade,
         "certificates": kinds,
         "verified": True,
+        **({} if found.claimed is None else {"claimed": found.claimed, "claim_refuted": found.refuted}),
+        **({"refused": list(found.refusals)} if found.refusals else {}),
         "seconds": round(found.seconds, 3),
     }
     if json:
         print_json(facts)
-        return
+        raise typer.Exit(1 if found.refuted or found.refusals else 0)
     from rich.table import Table
 
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -76,5 +86,13 @@ def bound(
     grid.add_column(overflow="fold")
     for key, value in facts.items():
         text = f"{value:.2%}" if key == "gap" else ", ".join(kinds) if key == "certificates" else str(value)
-        grid.add_row(key, "yes, from the certificates alone" if key == "verified" else text)
+        if key == "claimed":
+            verdict = "FALSE: a schedule costs less" if found.refuted else "not proven: it is not part of the interval"
+            text = f"lower bound {found.claimed} is claimed, {verdict}"
+        if key == "refused":
+            text = "; ".join(found.refusals)
+        if key != "claim_refuted":
+            grid.add_row(key, "yes, from the certificates alone" if key == "verified" else text)
     console().print(grid)
+    if found.refuted or found.refusals:
+        raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,10 @@ ABSURD = 1e15
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="Id of a policy, family, bound method, suite or trace.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Id of a policy, family, bound method, suite or trace, or ./my_policy.py.")
+    ] = None,
+    pages: Annotated[Path | None, typer.Option(help="Write a page for every policy into this folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print everything there is to know about one policy, family, bound, suite or trace.
@@ -21,6 +25,13 @@ def info(
     """
     from kvratio.commands.output import console, print_json
 
+    if pages is not None:
+        from kvratio.suite.policy_page import write_pages
+
+        print(f"{len(write_pages(pages))} pages in {pages}")
+        return
+    if name is None:
+        raise typer.BadParameter("a name is needed, such as gsa or ./my_policy.py")
     kind, title, facts = _find(name)
     if json:
         print_json({"kind": kind, "id": name, "title": title, **dict(facts)})
@@ -47,13 +58,15 @@ def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
     from kvratio.suite import methods
     from kvratio.suite.read import suite_names
 
+    if (own := own_card(name)) is not None:
+        return _own(*own)
     aliases = {alias: policy for policy in registry.policy_ids() for alias in registry.card(policy).aliases}
     if name in registry.policy_ids() or name in aliases:
         kind, title, facts = _policy(registry.card(name))
         return kind, title, facts + [(f"{key} (serving)", value) for key, value in _serving(name)]
     if _serving(name):
         return "policy of the serving model", _serving_title(name), _serving(name)
-    if name in families.family_ids() or ".py:" in name:
+    if name in families.family_ids():
         return _family(families.family(name))
     if name in methods.methods():
         return "bound", "", [("about", methods.methods()[name])]
@@ -74,6 +87,46 @@ def _find(name: str) -> tuple[str, str, list[tuple[str, Any]]]:
         else "kvratio list policies|serving|families|bounds|suites|traces shows all"
     )
     raise UnknownName(f"nothing is called {name!r}: {hint}")
+
+
+def own_card(name: str) -> tuple[str, Any] | None:
+    """Return (kind, card) of what a file, a ``module:name`` or an entry point holds; None for another name."""
+    from algos import registry
+    from instances import registry as families
+    from kvratio.problem.errors import BadParameter, UnknownName
+    from kvratio.problem.plugins import GROUPS, installed, is_reference
+    from lowerbounds.own import own_bound
+
+    finders: dict[str, Any] = {"policy": registry.card, "family": families.family, "bound": own_bound}
+    if not is_reference(name):
+        return next(((kind, finders[kind](name)) for kind in GROUPS if name in installed(kind)), None)
+    faults = []
+    for kind, find in finders.items():
+        try:
+            return kind, find(name)
+        except (BadParameter, UnknownName) as fault:
+            faults.append(fault)
+    several = [fault for fault in faults if " has no " not in str(fault)]
+    if several:
+        raise several[0]
+    raise BadParameter(f"{name}: no policy, family or bound of that name is in it: docs/add_a_policy.md shows one")
+
+
+def _own(kind: str, card: Any) -> tuple[str, str, list[tuple[str, Any]]]:
+    if kind == "policy":
+        from algos.run import why_interpreted
+
+        _, title, facts = _policy(card)
+        slow = why_interpreted(card)
+        speed = f"SLOW: run by the Python interpreter, {slow}" if slow else "compiled, as the built-in ones"
+        return f"policy {card.id} of your own", title, [*facts, ("speed", speed)]
+    if kind == "family":
+        _, title, facts = _family(card)
+        return f"family {card.id} of your own", title, facts
+    options = [f"{key} = {value}" for key, value in card.options.items()] or "none"
+    facts = [("about", card.about), ("options", options), ("source", card.source)]
+    trust = ("trust", "what its certificates show enters intervals; what it claims beyond is printed as a claim")
+    return f"bound {card.id} of your own", card.title, [*(fact for fact in facts if fact[1]), trust]
 
 
 def _policy(card: Any) -> tuple[str, str, list[tuple[str, Any]]]:

@@ -20,13 +20,14 @@ class Kind(StrEnum):
     WORKLOADS = "workloads"
     PRESETS = "presets"
     EXPERIMENTS = "experiments"
+    WORST = "worst"
 
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List policies, families, bounds, suites or traces; of the serving model policies, workloads, clocks, experiments.
+    """List policies, families, bounds, suites, traces or worst instances; of the serving model policies, workloads, ..
 
     Example: kvratio list policies
     """
@@ -46,6 +47,7 @@ def list_(
         "workloads": _workloads,
         "presets": _presets,
         "experiments": _experiments,
+        "worst": _worst,
     }[kind.value]()
     if json:
         print_json(rows)
@@ -71,6 +73,31 @@ def _policies() -> list[dict[str, Any]]:
         guarantee = "-" if card.guarantee is None else card.guarantee.text
         about = {"id": card.id, "information": card.information, "evicts": card.evicts, "guarantee": guarantee}
         rows.append({**about, "source": card.reference})
+    for name, value, own in _installed("policy", registry.is_built_in, registry.card):
+        told = {"information": own.information, "evicts": own.evicts} if own else {"information": "?", "evicts": "?"}
+        rows.append({"id": name, **told, "guarantee": "-", "source": f"installed: {value}"})
+    return rows
+
+
+def _installed(kind: str, built_in: Any, find: Any) -> list[tuple[str, str, Any]]:
+    """Return (name, where, card) of what installed packages offer; card None, and a line on stderr, for a broken one.
+
+    One with the name of a built-in is left out, and said to be hidden by it.
+    """
+    from kvratio.commands.output import say
+    from kvratio.problem.errors import KvratioError
+    from kvratio.problem.plugins import installed
+
+    rows = []
+    for name, value in sorted(installed(kind).items()):
+        if built_in(name):
+            say(f"kvratio: the installed {kind} {name} ({value}) is hidden by the built-in one of that name")
+            continue
+        try:
+            rows.append((name, value, find(name)))
+        except KvratioError as fault:
+            say(f"kvratio: the installed {kind} {name} is broken: {fault}")
+            rows.append((name, value, None))
     return rows
 
 
@@ -84,13 +111,21 @@ def _families() -> list[dict[str, Any]]:
         rows.append(
             {"id": card.id, "letter": card.letter, "kind": kind, "about": card.title, "ratio": card.ratio_text or "-"}
         )
+    for name, value, own in _installed("family", families.is_built_in, families.family):
+        told = {"kind": own.kind, "about": own.title} if own else {"kind": "?", "about": "broken"}
+        rows.append({"id": name, "letter": "", **told, "ratio": f"installed: {value}"})
     return rows
 
 
 def _bounds() -> list[dict[str, Any]]:
     from kvratio.suite import methods
+    from lowerbounds.own import own_bound
 
-    return [{"method": name, "about": text} for name, text in methods.methods().items()]
+    own = _installed("bound", methods.is_built_in, own_bound)
+    rows = [{"method": name, "about": text} for name, text in methods.methods().items()]
+    for name, value, card in own:
+        rows.append({"method": name, "about": f"{card.title if card else 'broken'} (installed: {value})"})
+    return rows
 
 
 def _suites() -> list[dict[str, Any]]:
@@ -145,3 +180,14 @@ def _experiments() -> list[dict[str, Any]]:
 
     found = [load_experiment(name) for name in experiment_names()]
     return [{"id": one.name, "kind": one.kind, "title": one.title} for one in found]
+
+
+def _worst() -> list[dict[str, Any]]:
+    from kvratio.suite.search import book
+
+    shown = []
+    for entry in book.entries():
+        row = entry.row()
+        kept = ("policy", "setting", "ratio", "guarantee", "room", "objective", "n", "memory", "published")
+        shown.append({name: "-" if row[name] is None else row[name] for name in kept})
+    return shown

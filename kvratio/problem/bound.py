@@ -56,6 +56,10 @@ class Bound:
         Time taken; never part of a key, and not saved.
     schedule : Schedule, optional
         One that attains ``upper``.
+    claimed : int, optional
+        What a user's bound says beyond ``lower`` without a certificate that verifies. It is never part of the interval.
+    refusals : tuple of str
+        Why certificates that came with it were refused.
     """
 
     instance: Instance
@@ -67,6 +71,8 @@ class Bound:
     grade: str = "certified"
     seconds: float = 0.0
     schedule: Schedule | None = None
+    claimed: int | None = None
+    refusals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -77,6 +83,11 @@ class Bound:
             raise BadParameter(
                 f"bound {self.method}: lower {self.lower} is above upper {self.upper}: one of them is wrong"
             )
+
+    @property
+    def refuted(self) -> bool:
+        """Whether a schedule costs less than what is claimed: then the claim is false."""
+        return self.claimed is not None and self.upper is not None and self.claimed > self.upper
 
     @property
     def status(self) -> str:
@@ -114,6 +125,8 @@ class Bound:
             "certificates": [{"kind": c.kind, "side": c.side, "data": dict(c.data)} for c in self.certificates],
             "starts": None if self.schedule is None else self.schedule.start.tolist(),
         }
+        if self.claimed is not None or self.refusals:
+            data |= {"claimed": self.claimed, "refusals": list(self.refusals)}
         path.write_text(json.dumps(data) + "\n")
         return path
 
@@ -133,6 +146,8 @@ class Bound:
                 certificates=tuple(Certificate(**c) for c in data["certificates"]),
                 grade=data["grade"],
                 schedule=None if starts is None else Schedule.from_starts(instance, starts, policy=data["method"]),
+                claimed=data.get("claimed"),
+                refusals=tuple(data.get("refusals", ())),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as fault:
             raise BadParameter(f"{path} is not a saved bound ({type(fault).__name__}: {fault})") from fault
@@ -141,7 +156,8 @@ class Bound:
         if not isinstance(other, Bound):
             return False
         mine, theirs = (
-            (b.instance, b.method, b.objective, b.lower, b.upper, b.grade, b.certificates) for b in (self, other)
+            (b.instance, b.method, b.objective, b.lower, b.upper, b.grade, b.certificates, b.claimed)
+            for b in (self, other)
         )
         return mine == theirs
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kvratio.problem.errors import BadParameter, UnknownName
+from kvratio.problem.errors import BadParameter
 
 #: what an iteration adds to, in the order of ``rates``: iterations; key-value tokens of the batch; prompt tokens
 #: processed; tokens moved to or from host memory; light iterations (at most ``knee`` tokens computed); tokens computed
@@ -95,12 +95,10 @@ class Clock:
 
     @staticmethod
     def preset(name: str) -> Clock | RooflineClock:
-        """Return the clock of a preset; see `presets`."""
-        from kvratio.problem.presets import PRESETS
+        """Return the clock of a preset, by name or from a ``.json`` file of a fitted one; see `presets`."""
+        from kvratio.problem.presets import find_preset
 
-        if name not in PRESETS:
-            raise UnknownName(f"clock preset {name!r} is not known: choose one of {', '.join(PRESETS)}")
-        return PRESETS[name].clock
+        return find_preset(name).clock
 
     @staticmethod
     def fit(rows: Any, swap: float = 0.0) -> Clock:

@@ -60,17 +60,34 @@ def inlined(function: Callable[..., Any]) -> Any:
     return compiled(function, forceinline=True, **UNCOUNTED)
 
 
-@cache
 def source_hash(module: str) -> str:
     """Return the sha256 of a module's source together with every module it reaches inside our packages.
+
+    Of a plug-in (`kvratio.problem.plugins`) all files count, as they were pinned; a user's module that was imported
+    the ordinary way is read anew at every call, since it may have been edited and reloaded.
 
     Parameters
     ----------
     module : str
         Dotted name; it must be importable by path (already imported, or a sibling of an imported package).
     """
+    return _hash_of_ours(module) if module.partition(".")[0] in OUR_PACKAGES else _hash_of(module)
+
+
+@cache
+def _hash_of_ours(module: str) -> str:
+    return _hash_of(module)
+
+
+def _hash_of(module: str) -> str:
     digest = hashlib.sha256(f"numba {numba.__version__} numpy python {sys.version_info[:2]}".encode())
-    for path in sorted(_reachable(_path_of(module))):
+    pinned = getattr(sys.modules.get(module), "__kvratio_sources__", None)
+    if pinned is not None:
+        digest.update(pinned.digest.encode())
+        paths = set().union(*(_reachable(_path_of(name)) for name in pinned.ours))
+    else:
+        paths = _reachable(_path_of(module))
+    for path in sorted(paths):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -83,7 +100,7 @@ def _reachable(path: Path | None) -> set[Path]:
         if current in seen:
             continue
         seen.add(current)
-        for name in _imports(current):
+        for name in _imports(current, current.stat().st_mtime_ns, current.stat().st_size):
             found = _path_of(name)
             if found and found not in seen:
                 todo.append(found)
@@ -95,8 +112,10 @@ _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
+def _imports(path: Path, changed: int, size: int) -> tuple[str, ...]:
     """Return dotted names that a file imports; ``from a import b`` may mean module a.b, so both are given.
+
+    ``changed`` and ``size`` are those of the file, so that an edited one is read again.
 
     Read by a pattern, not by a parser: this runs in every process before the first result.
     """

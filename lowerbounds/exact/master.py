@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-import highspy
 import numpy as np
 import numpy.typing as npt
 
@@ -72,6 +71,8 @@ class Master:
         self.start = self.C - jobs.output[self.request]
         self.last = int(self.C.max(initial=0))
         self.rows: list[Row] = []
+        import highspy  # only this search needs it
+
         self.solver = highspy.Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("threads", 1)
@@ -162,6 +163,8 @@ class Master:
         SolverError
             When no duals came back (time limit).
         """
+        import highspy
+
         solver = self.solver
         solver.setOptionValue("time_limit", float(solver.getRunTime()) + max(time_limit, 0.01))
         solver.setOptionValue("solver", "ipm" if interior else "simplex")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 
-import highspy
 import numpy as np
 import numpy.typing as npt
 
@@ -201,6 +200,8 @@ class Repricer:
             kept = np.array([row.t <= t for row in self.rows], bool) & self._priced
             self.rows = [row for row, keep in zip(self.rows, kept, strict=True) if keep]
             master.add(self.rows)
+            import highspy  # only this search needs it
+
             before = old.solver.getBasis()
             basis = highspy.HighsBasis()
             status = dict(zip(zip(old.kind.tolist(), old.C.tolist(), strict=True), before.col_status, strict=False))

@@ -12,7 +12,22 @@ import pytest
 from kvratio import Instance
 from kvratio.cli import main
 
-VERBS = ("run", "table", "plot", "list", "info", "simulate", "serve", "sweep", "bound", "check", "doctor", "traces")
+VERBS = (
+    "run",
+    "table",
+    "plot",
+    "report",
+    "list",
+    "info",
+    "simulate",
+    "serve",
+    "sweep",
+    "search",
+    "bound",
+    "check",
+    "doctor",
+    "traces", "gpu",
+)
 SUITE = """
 resamples = 50
 [bound]
@@ -65,13 +80,6 @@ def test_every_verb_has_help_with_an_example(call, verb):
     code, out, _ = call(verb, "--help")
     assert code == 0
     assert f"Example: kvratio {verb}" in out
-
-
-def test_verbs_of_later_work_are_not_there(call):
-    """Nothing is promised that does nothing."""
-    _, out, _ = call("--help")
-    for verb in ("search", "capacity", "stability", "gpu", "report", "verify"):
-        assert f" {verb} " not in out
 
 
 def test_the_command_starts_without_the_heavy_libraries():
@@ -263,7 +271,7 @@ def test_table_writes_every_format(call, finished, tmp_path):
     assert call("table", finished, "--view", "ratios", "--format", "csv")[1].startswith("section,policy")
     code, out, _ = call("table", finished, "--out", tmp_path / "tables")
     assert code == 0
-    assert len(out.split()) == len(list((tmp_path / "tables").iterdir())) == 16
+    assert len(out.split()) == len(list((tmp_path / "tables").iterdir())) == 20
 
 
 def test_table_as_json_has_numbers(call, finished):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from algos.registry import card
@@ -16,7 +17,7 @@ from kvratio.cli import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("README.md")])
 #: verbs of the command line
-VERBS = ("run", "table", "plot", "list", "info", "simulate", "serve", "sweep", "bound", "check", "traces", "doctor")
+VERBS = tuple(typer.main.get_command(app).commands)
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -103,7 +104,7 @@ def test_shown_command_exists(command):
     words = command.split()
     verb = words[1]
     assert verb in VERBS
-    path = [verb, words[2]] if verb == "traces" else [verb]
+    path = [verb, words[2]] if verb in ("traces", "gpu") else [verb]
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*path, "--help"])
     assert shown.exit_code == 0
     for option in re.findall(r"--[a-z-]+", command):

@@ -9,7 +9,7 @@ import pytest
 
 from kvratio import Clock
 from kvratio.problem.errors import BadParameter
-from kvratio.problem.fitting import FitWarning, fit_clock
+from kvratio.problem.fitting import FitWarning, fit_clock, warn_outside
 from kvratio.problem.presets import presets
 from kvratio.problem.seeds import stream
 
@@ -141,3 +141,18 @@ def test_refusals(rows, message):
         fit_clock(rows)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_beyond_the_range_is_warned_about():
+    """One line for both K and P; a clock that was not fitted, or a run within the range, says nothing."""
+    clock = Clock.fit(timed(Clock(0.0106, 4.01e-7, 6.4e-5)))
+    with pytest.warns(FitWarning) as caught:
+        warn_outside(clock, 200_000, 4000)
+    assert [str(w.message) for w in caught] == [
+        "times are extrapolated: the simulation reached 200000 key-value tokens K; the clock was fitted up to 130000; "
+        "the simulation reached 4000 prompt tokens P; the clock was fitted up to 2048"
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_outside(clock, 190_000, 3000)
+        warn_outside(Clock(0.1, 0.0), 1e9, 1e9)
