@@ -76,6 +76,7 @@ STRATEGIES = {
     "lognormal": st.fixed_dictionaries(
         {"count": small, "memory": st.integers(250, 3000), "rate": st.none() | st.floats(0.01, 9)}
     ),
+    "worst": st.fixed_dictionaries({"entry": st.sampled_from(["svf.batch", "gsa.guarantee", "fcfs.arrivals"])}),
     "two_point": st.fixed_dictionaries(
         {
             "count": small,
@@ -160,6 +161,7 @@ EXAMPLES = {
     "prediction_error": {"base": "blocker", "memory": 10, "mode": "swap"},
     "augmentation": {"base": "blocker", "memory": 10, "extra": 0.5},
     "randomised_start": {"memory": 20},
+    "worst": {"entry": "svf.batch"},
     "lognormal": {"count": 20, "memory": 2000},
     "two_point": {"count": 20, "memory": 100, "prompt": 3, "short": 2, "long": 40, "share": 0.2},
     "geometric": {"count": 20, "memory": 100, "prompt": 3, "mu": 0.1},
