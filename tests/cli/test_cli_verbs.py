@@ -26,7 +26,8 @@ VERBS = (
     "bound",
     "check",
     "doctor",
-    "traces", "gpu",
+    "traces",
+    "gpu",
 )
 SUITE = """
 resamples = 50

@@ -1,0 +1,1 @@
+"""Tables, figures and files of the comparison of policies on a real model."""
