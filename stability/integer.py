@@ -19,7 +19,8 @@ import numpy.typing as npt
 from kvratio.problem.compiled import compiled
 from kvratio.problem.errors import BadParameter
 from stability.congestion.classes import Classes
-from stability.request_stream import bucket, budget, class_order, equilibrium_rate, whole, whole_classes
+from stability.congestion.rates import equilibrium_of
+from stability.request_stream import bucket, budget, class_order, whole, whole_classes
 from stability.whole_requests import FloatArray, IntArray
 
 #: admissions drawn beyond what memory could serve, as a share
@@ -224,7 +225,7 @@ def simulate(
     rate, extra = bucket(cap, burst)
     rows, by_class = np.zeros((steps + 1, 5), np.int64), np.zeros((number, steps + 1), np.int64)
     kept = np.zeros((steps + 1 if states else 0, *x.shape), np.int64)
-    x_star = equilibrium_rate(classes, limit)
+    x_star = equilibrium_of(classes, limit)
     n = math.ceil(SPARE * x_star * (steps + 1)) + limit // (int(l0.min()) + 1) + 1000
     while True:
         kinds, end = class_order(classes.share, n, order, "integer", "classes", seed), x.copy()

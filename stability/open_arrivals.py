@@ -12,16 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stability.request_stream import (
-    arrivals_of,
-    bucket,
-    budget,
-    class_order,
-    equilibrium_rate,
-    one_of,
-    whole,
-    whole_classes,
-)
+from stability.congestion.rates import equilibrium_of
+from stability.request_stream import arrivals_of, bucket, budget, class_order, one_of, whole, whole_classes
 from stability.whole_requests import (
     COMPLETED,
     EVICTED,
@@ -155,7 +147,7 @@ def simulate(
     # The first slot of a request holds l0 + 1 tokens: its prompt and the place of the first token.
     saturated = rate == math.inf
     limits = Limits(memory_tokens, 2**53, one_of("eviction", eviction, MODES), saturated, *bucket(cap, burst))
-    x_star = equilibrium_rate(classes, memory_tokens)
+    x_star = equilibrium_of(classes, memory_tokens)
     if saturated:
         arrivals, n = np.zeros(0, np.int64), math.ceil(SPARE * x_star * steps) + 1000
     else:

@@ -70,11 +70,6 @@ def whole_classes(prompt: Any, decode: Any, shares: Any) -> tuple[IntArray, Clas
     return classes.prompt.astype(np.int64), classes
 
 
-def equilibrium_rate(classes: Classes, memory: int) -> float:
-    """Return x* = M / sum p_k l1_k (l0_k + (l1_k + 1)/2), requests per iteration."""
-    return memory / float(classes.share @ classes.work)
-
-
 def class_order(shares: FloatArray, n: int, order: str, *names: str | int) -> IntArray:
     """Return the class of each of n admissions, int64[n]: in rotation by shares, or drawn.
 

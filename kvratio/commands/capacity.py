@@ -19,7 +19,7 @@ def capacity(
     trace: Annotated[
         str | None, typer.Argument(help="Trace (path or name), or a fitted family: azure_conv_like.")
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="fixed:N, uniform:A:B, geometric:MEAN:MAX, ...")] = None,
+    prompt: Annotated[str | None, typer.Option(help="fixed:N, uniform:LOW:HIGH, geometric:MEAN:MAX, ...")] = None,
     output: Annotated[str | None, typer.Option(help="... lognormal:MEDIAN:SIGMA:MAX, quantiles:0=A,1=B.")] = None,
     lengths: Annotated[Path | None, typer.Option(help="CSV: prompt,output[,weight].")] = None,
     mix: Annotated[list[str] | None, typer.Option(help="'SHARE TRACE' or 'SHARE PROMPT OUTPUT'; repeat.")] = None,
@@ -252,4 +252,5 @@ def _write_csv(facts: dict[str, Any], path: Path) -> None:
     row = {key: value for key, value in facts.items() if value is None or isinstance(value, (str, int, float))}
     for end in ("low", "high"):
         row[f"mu_{end}"] = facts["mu_interval"] and facts["mu_interval"][end]
+    path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([row]).to_csv(path, index=False)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kvratio.suite.capacity_source import Source
-    from stability.capacity import Capacity, Fleet, KVMemory, MuInterval, Variant
+    from stability.capacity import Burst, Capacity, Fleet, KVMemory, MuInterval, Variant
 
 
 def show_capacity(
@@ -91,8 +91,6 @@ def _grid(style: str = "bold cyan") -> Table:
 def _facts(
     source: Source, found: Capacity, interval: MuInterval | None, tensor_parallel: int, fleet: Fleet | None
 ) -> list[tuple[str, Any]]:
-    from stability.capacity.cautions import counted
-
     each = "" if tensor_parallel == 1 else f" ({tensor_parallel} GPUs each)"
     note = f" ({source.note})" if source.note else ""
     form = "exact" if found.exact else "closed form"
@@ -126,23 +124,24 @@ def _facts(
             f"M = {found.memory:g}",
         )
     )
-    if found.product_area is not None:
-        off = found.mean_area / found.product_area - 1
-        rows.append(("dependence", f"the product of the marginals would put mu off by {off:+.2%}"))
     if found.burst is not None:
-        burst = found.burst
-        rows.append(
-            (
-                "worst burst",
-                f"{burst.rate:.4g} requests/s in {burst.window:.3g} s from {burst.start:.0f} s on, against "
-                f"{burst.mu:.4g} of {counted(burst.workers)}; {burst.backlog:.3g} s of work at its end",
-            )
-        )
+        rows.append(("worst burst", _burst(found.burst)))
     if fleet is not None:
         load = "" if fleet.load is None else f", load {fleet.load:.4g}"
         kinds = ", ".join(f"{share:.1%}" for share in fleet.shares)
         rows.append(("fleet", f"mu {fleet.mu:.5g}, safe {fleet.safe_rate:.5g} requests/s{load}; route {kinds}"))
     return rows
+
+
+def _burst(burst: Burst) -> str:
+    """Return the worst minute in words."""
+    from stability.capacity.cautions import counted
+
+    left = f"{burst.backlog:.3g} s of work wait" if burst.backlog > 0 else "nothing waits"
+    return (
+        f"{burst.window:.3g} s, beginning {burst.start:.0f} s after the first request, bring {burst.rate:.4g} "
+        f"requests/s; {counted(burst.workers)} can carry {burst.mu:.4g}: {left} at the end"
+    )
 
 
 def _range(found: Capacity, interval: MuInterval) -> str:

@@ -21,8 +21,8 @@ def console() -> Console:
     from rich.console import Console
 
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return Console(highlight=False)
-    return Console(highlight=False, width=PLAIN_WIDTH)
+        return Console(highlight=False, emoji=False)
+    return Console(highlight=False, emoji=False, width=PLAIN_WIDTH)
 
 
 def say(text: str) -> None:

@@ -60,6 +60,10 @@ def stability(
         raise typer.Exit(0)
     if memory is None:
         raise BadParameter("--memory is missing: give the KV memory of one worker in tokens")
+    if pictures is not None:
+        from kvratio.commands.stability_pictures import endings_of
+
+        endings_of(formats)  # before the work, not after it
     mix = _mix(trace, lengths, class_ or [], prompt, decode, shares, memory, count, seed)
     from kvratio.commands.output import print_json, say
     from kvratio.commands.stability_page import advice_facts, show_advice

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kvratio.suite.stability.mix import counted
+
 if TYPE_CHECKING:
     from kvratio.suite.stability.advice import Advice, Routing, Whole
 
 #: columns of the table of routings: of real-valued mass, then of whole requests
-HEADINGS = ("plan", "lengths x replicas", "rho", "stable", "load", "T/x*", "evicted/x*", "whole T/x*", "evicted/done")
+HEADINGS = ("plan", "stable", "load", "T/x*", "evicted/x*", "whole T/x*", "evicted/done")
+#: what they mean
+LEGEND = (
+    "load: work of the busiest replica over the mean; T/x*: completions of the worst replica over its x*; evicted/x*: "
+    "mean over replicas, real-valued mass; whole, done: of whole requests, evictions per completion"
+)
 
 
 def advice_facts(found: Advice) -> dict[str, Any]:
@@ -16,7 +23,7 @@ def advice_facts(found: Advice) -> dict[str, Any]:
     about = found.diagnosis
     remedies = [vars(remedy) for remedy in about.remedies]
     facts: dict[str, Any] = {
-        "workload": found.mix.name if len(found.mix.name) < 200 else f"{len(found.mix.decode)} classes",
+        "workload": found.mix.name if len(found.mix.name) < 200 else f"{len(found.mix.decode):,} classes",
         "note": found.mix.note,
         "memory": found.memory,
         **{key: value for key, value in vars(about).items() if key != "remedies"},
@@ -56,17 +63,18 @@ def advice_facts(found: Advice) -> dict[str, Any]:
 def show_advice(found: Advice) -> None:
     """Print the verdict, the figures behind it, what to do, and the routings."""
     from rich.table import Table
+    from rich.text import Text
 
     from kvratio.commands.output import console
 
     screen, about = console(), found.diagnosis
-    name = found.mix.name if len(found.mix.name) < 80 else f"{len(found.mix.decode)} classes"
+    name = found.mix.name if len(found.mix.name) < 80 else f"{len(found.mix.decode):,} classes"
     screen.print(f"{about.verdict.upper()}: {name} on one worker with M = {found.memory}", soft_wrap=True, markup=False)
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column(style="bold cyan", no_wrap=True)
     grid.add_column(overflow="fold")
     for key, text in _lines(found):
-        grid.add_row(key, text)
+        grid.add_row(key, Text(text))
     screen.print(grid)
     if found.routings:
         _print_routings(found)
@@ -77,9 +85,9 @@ def _lines(found: Advice) -> list[tuple[str, str]]:
     about = found.diagnosis
     growth = "grows" if about.unstable_modes else "shrinks"
     lines = [
-        ("spectral radius", f"{about.rho:.9g}, {about.unstable_modes} unstable modes"),
+        ("spectral radius", f"{about.rho:.9g}, {counted(about.unstable_modes, 'unstable mode', 'unstable modes')}"),
         ("growth time", f"a deviation {growth} e-fold in {about.e_folding:.4g} iterations"),
-        ("decode lengths", f"{about.classes} classes up to {about.stages}, gcd {about.gcd}"),
+        ("decode lengths", f"{counted(about.classes, 'class', 'classes')} up to {about.stages}, gcd {about.gcd}"),
         ("x*", f"{about.equilibrium:.6g} completions per iteration without evictions: the cap on admissions"),
         ("greedy throughput", f"{about.throughput:.6g} per iteration, loss {about.loss:.2%} ({about.cycle})"),
         ("floor", f"{about.worst:.6g}: no greedy run stays below it"),
@@ -96,7 +104,7 @@ def _lines(found: Advice) -> list[tuple[str, str]]:
         assert found.at_equilibrium is not None
         assert found.capped is not None
         lines += [
-            (f"whole requests, {found.steps} iterations", ""),
+            ("whole requests", f"{found.steps:,} iterations from an empty worker, second half"),
             ("  greedy", _whole(found.greedy)),
             ("  cap x*", _whole(found.at_equilibrium)),
         ]
@@ -112,38 +120,51 @@ def _whole(one: Whole) -> str:
 
 
 def _print_routings(found: Advice) -> None:
+    """Print what each routing does, then who gets which lengths in those that split them."""
     from rich.table import Table
 
     from kvratio.commands.output import console
 
-    screen = console()
-    title = f"Routing over {sum(found.routings[-1].plan.replicas)} replicas"
-    table = Table(box=None, title_justify="left", pad_edge=False, title=title)
+    screen, best = console(), found.routings[-1].plan
+    table = Table(box=None, title_justify="left", pad_edge=False, title=f"Routing over {sum(best.replicas)} replicas")
     for heading in HEADINGS:
-        left = heading in HEADINGS[:2]
-        table.add_column(heading, justify="left" if left else "right", overflow="fold", no_wrap=not left)
+        table.add_column(heading, justify="left" if heading == "plan" else "right", no_wrap=True)
     for one in found.routings:
-        table.add_row(*_routing_row(one, found.mix.unit_names()))
+        table.add_row(*_routing_row(one))
     screen.print(table)
-    screen.print(f"note: {found.routings[-1].plan.note}", soft_wrap=True, markup=False)
-    if not found.routings[-1].plan.stable:
+    screen.print(LEGEND, style="dim", markup=False)
+    groups = Table(box=None, pad_edge=False)
+    groups.add_column("plan", no_wrap=True)
+    groups.add_column("decode lengths", overflow="fold")
+    for heading in ("replicas", "rho"):
+        groups.add_column(heading, justify="right", no_wrap=True)
+    for row in _group_rows(found):
+        groups.add_row(*row)
+    screen.print(groups)
+    screen.print(f"note: {best.note}", soft_wrap=True, markup=False)
+    if not best.stable:
         screen.print("no routing makes every replica stable: cap the admissions at x* instead", soft_wrap=True)
 
 
-def _routing_row(one: Routing, names: list[str]) -> tuple[str, ...]:
-    plan = one.plan
-    groups = " | ".join(
-        f"{'all' if len(group) == len(names) else '{' + ','.join(names[unit] for unit in group) + '}'} x{number}"
-        for group, number in zip(plan.groups, plan.replicas, strict=True)
-    )
+def _routing_row(one: Routing) -> tuple[str, ...]:
     return (
         one.name,
-        groups,
-        " | ".join(f"{rho:.6g}" for rho in plan.rho),
-        "yes" if plan.stable else "no",
-        f"{plan.balance:.3g}",
+        "yes" if one.plan.stable else "no",
+        f"{one.plan.balance:.3g}",
         f"{one.ratio:.4f}",
         f"{one.evictions:.4f}",
         "-" if one.whole_ratio != one.whole_ratio else f"{one.whole_ratio:.4f}",
         "-" if one.whole_evictions != one.whole_evictions else f"{one.whole_evictions:.4f}",
     )
+
+
+def _group_rows(found: Advice) -> list[tuple[str, ...]]:
+    """Return plan (once), decode lengths, replicas and spectral radius of every group of every routing."""
+    names = found.mix.unit_names()
+    rows: list[tuple[str, ...]] = []
+    for one in found.routings:
+        parts = zip(one.plan.groups, one.plan.replicas, one.plan.rho, strict=True)
+        for k, (group, number, rho) in enumerate(parts):
+            lengths = "all" if len(group) == len(names) else ", ".join(names[unit] for unit in group)
+            rows.append(("" if k else one.name, lengths, str(number), f"{rho:.6f}"))
+    return rows

@@ -34,11 +34,20 @@ def draw_mix(mix: Mix, memory: float, folder: Path, formats: str, seed: int, qui
     _draw(pictures, folder, formats, quiet)
 
 
+def endings_of(formats: str) -> list[str]:
+    """Return the endings that --formats names, checked."""
+    from kvratio.suite.stability_figures.gallery import check_formats
+
+    endings = [ending.strip().lstrip(".").lower() for ending in formats.split(",")]
+    check_formats(endings)
+    return endings
+
+
 def _draw(pictures: Sequence[Picture], folder: Path, formats: str, quiet: bool) -> list[Path]:
     from kvratio.commands.output import say
     from kvratio.suite.stability_figures.gallery import draw_all
 
-    endings = [ending.strip().lstrip(".").lower() for ending in formats.split(",")]
+    endings = endings_of(formats)
     done: list[Path] = []
     for number, paths in enumerate(draw_all(pictures, folder, endings), 1):
         done += paths

@@ -142,7 +142,9 @@ def _named(name: str, memory: int, count: int, seed: int) -> Source:
         raise UnknownName(f"{fault}{hint}") from None if not Path(name).exists() else fault
     told = inst.info["trace"]
     left = [f"{told[key]} {text}" for key, text in _LEFT.items() if told[key]]
-    note = f"{told['requests']} requests" + (f"; left out: {', '.join(left)}" if left else "")
+    note = f"{told['requests']} request{'' if told['requests'] == 1 else 's'}" + (
+        f"; left out: {', '.join(left)}" if left else ""
+    )
     return Source(inst.name, as_lengths(inst), note)
 
 

@@ -6,51 +6,39 @@ of its memory footprints over its slots. The names are loaded on first use, so t
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kvratio.lazy import loaded_on_use
 
 _HOMES = {
-    "area": "areas",
-    "remaining_area": "areas",
-    "Capacity": "result",
-    "capacity": "provision",
-    "mixture": "fleets",
-    "Fleet": "fleets",
-    "fleet": "fleets",
-    "gpus_needed": "fleets",
-    "Joint": "lengths",
-    "Independent": "lengths",
-    "Mixed": "lengths",
-    "as_lengths": "lengths",
-    "Marginal": "distributions",
-    "distribution": "distributions",
-    "SlotTime": "seconds",
-    "slot_time": "seconds",
-    "measured_slot": "seconds",
-    "KVMemory": "gpu_memory",
-    "ModelShape": "gpu_memory",
-    "SHAPES": "gpu_memory",
-    "kv_memory": "gpu_memory",
-    "MuInterval": "bootstrap",
-    "mu_interval": "bootstrap",
-    "Burst": "burst",
-    "worst_burst": "burst",
-    "Variant": "variants",
-    "sensitivity": "variants",
-    "Published": "printed",
-    "published": "printed",
+    "area": ".areas",
+    "remaining_area": ".areas",
+    "Capacity": ".result",
+    "capacity": ".provision",
+    "mixture": ".fleets",
+    "Fleet": ".fleets",
+    "fleet": ".fleets",
+    "gpus_needed": ".fleets",
+    "Joint": ".lengths",
+    "Independent": ".lengths",
+    "Mixed": ".lengths",
+    "as_lengths": ".lengths",
+    "Marginal": ".distributions",
+    "distribution": ".distributions",
+    "SlotTime": ".seconds",
+    "slot_time": ".seconds",
+    "measured_slot": ".seconds",
+    "KVMemory": ".gpu_memory",
+    "ModelShape": ".gpu_memory",
+    "SHAPES": ".gpu_memory",
+    "kv_memory": ".gpu_memory",
+    "MuInterval": ".bootstrap",
+    "mu_interval": ".bootstrap",
+    "Burst": ".burst",
+    "worst_burst": ".burst",
+    "Variant": ".variants",
+    "sensitivity": ".variants",
+    "Published": ".printed",
+    "published": ".printed",
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'stability.capacity' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"stability.capacity.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = loaded_on_use(__name__, _HOMES)

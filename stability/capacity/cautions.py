@@ -43,31 +43,27 @@ def _proven(found: Capacity) -> str:
 
 def eviction(found: Capacity) -> str:
     """Return the warning on restart semantics: the rates that then hold and what they cost in workers."""
-    floor = (
-        f"the floor {found.floor:.4g} requests/s{_workers(found.gpus_floor)} "
-        f"({found.floor_with_prefill:.4g} with the prompts' slots counted)"
-    )
-    worst = (
-        f"T_worst = {found.worst_rate:.4g} requests/s{_workers(found.gpus_worst)} "
-        f"({found.worst_with_prefill:.4g} with the prompts' slots counted)"
-    )
+    floor = _level(found.floor, found.floor_with_prefill, found.gpus_floor)
+    worst = f"T_worst = {_level(found.worst_rate, found.worst_with_prefill, found.gpus_worst)}"
     varied = f"outputs vary by {found.output_variation:.2f} of their mean"
     if found.near_equal:
-        level = f"{floor} and, as these lengths are nearly equal, {worst}; from there to mu it is metastable"
+        then = f"These lengths are nearly equal, and do fall to {worst}: between T_worst and mu it is metastable"
     elif found.worst_rate < found.mu:
-        level = (
-            f"{floor}; were all lengths at their means, {worst}, but {varied}; from there to mu it may be metastable"
+        then = (
+            f"Were all lengths at their means, it would be {worst}; but {varied}: between T_worst and mu it may be "
+            f"metastable ({ASK})"
         )
     else:
-        level = f"{floor}, a loose bound; T_worst does not apply, as {varied}; up to mu it may be metastable ({ASK})"
+        then = f"That is a loose bound, and T_worst does not apply, as {varied}: up to mu it may be metastable ({ASK})"
     return (
-        "mu holds if evictions keep generated tokens (swap, or recompute whose prefill is paid for in the seconds per "
-        f"slot). If evicted requests restart from nothing, the rate guaranteed under overload is {level}"
+        "mu holds if evicted requests keep their tokens (swap, or recompute whose second prefill is paid for in the "
+        f"seconds per slot). If they restart from nothing, overload is only guaranteed {floor}. {then}"
     )
 
 
-def _workers(count: int | None) -> str:
-    return "" if count is None else f" = {counted(count)}"
+def _level(rate: float, with_prefill: float, count: int | None) -> str:
+    workers = "" if count is None else f"{counted(count)}; "
+    return f"{rate:.4g} requests/s ({workers}{with_prefill:.4g} if the prompts' slots are counted)"
 
 
 def counted(workers: int) -> str:

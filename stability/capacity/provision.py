@@ -18,7 +18,7 @@ from stability.capacity.burst import Burst, worst_burst
 from stability.capacity.cautions import cautions
 from stability.capacity.checks import arrival_rate, chunk_tokens, memory_tokens, share_of_mu
 from stability.capacity.fleets import gpus_needed
-from stability.capacity.lengths import Joint, Lengths, as_lengths, independent, means, spread
+from stability.capacity.lengths import Joint, Lengths, Means, as_lengths, independent, means, spread
 from stability.capacity.result import Capacity
 from stability.capacity.seconds import IterationModel, SlotTime, slot_time
 
@@ -83,15 +83,13 @@ def capacity(
     mu = budget / (slot.seconds * found.area)
     delta = who.largest / budget
     asked = recorded_rate(who) if rate is None else arrival_rate(rate)
-    longest, stay = float(who.outputs().values.max()), who.longest_stay(piece)
-    # A request without output has no stage of decoding; it takes a slot all the same.
-    floor = budget / (slot.seconds * max(longest, 1.0) * who.largest)
-    slots_read = max(1.0, float(np.ceil(found.prompt / piece))) if found.prompt else 0.0
-    mean_peak = found.prompt + found.output
-    worst = budget / (slot.seconds * max(found.output, 1.0) * mean_peak)
-    worst_read = budget / (slot.seconds * (slots_read + found.output) * mean_peak)
+    longest = float(who.outputs().values.max())
+    floor, floor_read, worst, worst_read = under_restart(who, found, budget / slot.seconds, piece)
     output_variation, peak_variation = spread(who)
-    workers = lambda carried, share: None if asked is None else gpus_needed(asked, carried, share)  # noqa: E731
+
+    def workers(carried: float, share: float) -> int | None:
+        return None if asked is None else gpus_needed(asked, carried, share)
+
     gpus = workers(mu, target)
     result = Capacity(
         mean_area=found.area,
@@ -107,7 +105,7 @@ def capacity(
         least_gpus=workers(mu, 1.0),
         gpus_safe=None if asked is None or delta >= 1 else math.floor(asked / (mu * (1 - delta))) + 1,
         floor=floor,
-        floor_with_prefill=budget / (slot.seconds * stay * who.largest),
+        floor_with_prefill=floor_read,
         gpus_floor=workers(floor, target),
         worst_rate=worst,
         worst_with_prefill=worst_read,
@@ -125,6 +123,23 @@ def capacity(
         burst=_burst(who, asked, budget / slot.seconds, mu, gpus, piece, exact),
     )
     return replace(result, warnings=cautions(result))
+
+
+def under_restart(who: Lengths, found: Means, area_rate: float, chunk: float) -> tuple[float, float, float, float]:
+    """Return the floor under restarts and T_worst of mean lengths, each without and with the slots of the prompt.
+
+    ``area_rate`` is M / b, token-slots per second; the rates are requests per second (arXiv 2606.15555).
+    """
+    # A request without output has no stage of decoding; it takes a slot all the same.
+    longest = max(float(who.outputs().values.max()), 1.0)
+    slots_read = max(1.0, float(np.ceil(found.prompt / chunk))) if found.prompt else 0.0
+    peak = found.prompt + found.output
+    return (
+        area_rate / (longest * who.largest),
+        area_rate / (who.longest_stay(chunk) * who.largest),
+        area_rate / (max(found.output, 1.0) * peak),
+        area_rate / ((slots_read + found.output) * peak),
+    )
 
 
 def must_fit(lengths: Lengths, memory: float) -> None:

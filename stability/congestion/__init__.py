@@ -6,55 +6,43 @@ evicted when memory overflows, and start again. The names are loaded on first us
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from kvratio.lazy import loaded_on_use
 
 _HOMES = {
-    "stage_weights": "stability.congestion.stages",
-    "survival": "stability.congestion.stages",
-    "Trajectory": "stability.congestion.trajectory",
-    "simulate": "stability.congestion.trajectory",
-    "roots": "stability.congestion.spectrum",
-    "spectral_radius": "stability.congestion.spectrum",
-    "unstable_modes": "stability.congestion.spectrum",
-    "equilibrium_rate": "stability.congestion.rates",
-    "worst_rate": "stability.congestion.rates",
-    "pulse_rate": "stability.congestion.rates",
-    "pulse_radius": "stability.congestion.rates",
-    "min_prompt": "stability.congestion.threshold",
-    "min_prompt_law": "stability.congestion.threshold",
-    "Diagnosis": "stability.congestion.diagnosis",
-    "diagnose": "stability.congestion.diagnosis",
-    "BalancedCycle": "stability.congestion.balanced",
-    "balanced_cycle": "stability.congestion.balanced",
-    "balanced_cycles": "stability.congestion.balanced",
-    "Cycle": "stability.congestion.cycles",
-    "find_cycle": "stability.congestion.cycles",
-    "steps_to_worst_cycle": "stability.congestion.cycles",
-    "Accounts": "stability.congestion.accounting",
-    "accounts": "stability.congestion.accounting",
-    "ClassTrajectory": "stability.congestion.full_state",
-    "simulate_classes": "stability.congestion.full_state",
-    "draw_shares": "stability.congestion.full_state",
-    "simulate_exact": "stability.congestion.rational",
-    "Plan": "stability.congestion.routing",
-    "route": "stability.congestion.routing",
-    "PlanRun": "stability.congestion.plan_run",
-    "simulate_plan": "stability.congestion.plan_run",
-    "widen": "stability.congestion.spread",
-    "widening": "stability.congestion.spread",
+    "stage_weights": ".stages",
+    "survival": ".stages",
+    "Trajectory": ".trajectory",
+    "simulate": ".trajectory",
+    "roots": ".spectrum",
+    "spectral_radius": ".spectrum",
+    "unstable_modes": ".spectrum",
+    "equilibrium_rate": ".rates",
+    "worst_rate": ".rates",
+    "pulse_rate": ".rates",
+    "pulse_radius": ".rates",
+    "min_prompt": ".threshold",
+    "min_prompt_law": ".threshold",
+    "Diagnosis": ".diagnosis",
+    "diagnose": ".diagnosis",
+    "BalancedCycle": ".balanced",
+    "balanced_cycle": ".balanced",
+    "balanced_cycles": ".balanced",
+    "Cycle": ".cycles",
+    "find_cycle": ".cycles",
+    "steps_to_worst_cycle": ".cycles",
+    "Accounts": ".accounting",
+    "accounts": ".accounting",
+    "ClassTrajectory": ".full_state",
+    "simulate_classes": ".full_state",
+    "draw_shares": ".full_state",
+    "simulate_exact": ".rational",
+    "Plan": ".routing",
+    "route": ".routing",
+    "PlanRun": ".plan_run",
+    "simulate_plan": ".plan_run",
+    "widen": ".spread",
+    "widening": ".spread",
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'stability.congestion' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = loaded_on_use(__name__, _HOMES)

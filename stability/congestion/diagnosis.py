@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -172,11 +172,8 @@ def diagnose(
     verdict = "unstable" if modes else "stable"
     if time > horizon and abs(rho - 1) >= MARGIN:
         verdict = "too weak to tell"
-    best, pulse, pulse_rho = (
-        equilibrium_of(classes, tokens),
-        pulse_of(classes, tokens),
-        radius_of(pulse_weights(classes)),
-    )
+    best, pulse = equilibrium_of(classes, tokens), pulse_of(classes, tokens)
+    pulse_rho = radius_of(pulse_weights(classes))
     seen = _simulated(classes, tokens, LEAST_TURNS if modes else STABLE_TURNS, steps)
     half = 0 if seen is None else 1 + seen.steps // 2
     cycle, rate = "equilibrium", best
@@ -185,7 +182,7 @@ def diagnose(
     elif modes:
         cycle, rate = ("floor", worst_of(classes, tokens)) if seen is None else ("simulation", seen.throughput(half))
     oversized = tuple(classes.index[classes.prompt + classes.decode > tokens].tolist())
-    return Diagnosis(
+    found = Diagnosis(
         verdict=verdict,
         rho=rho,
         unstable_modes=modes,
@@ -204,9 +201,11 @@ def diagnose(
         wasted_share=math.nan if seen is None else seen.wasted_share(half),
         steps=0 if seen is None else seen.steps,
         oversized=oversized,
-        reasons=tuple(_reasons(classes, verdict, rho, modes, time, horizon, best, oversized, seen, half, tokens)),
+        reasons=(),
         remedies=tuple(_remedies(classes, tokens, best)) if modes else (),
     )
+    seen_rate = math.nan if seen is None else seen.throughput(half)
+    return replace(found, reasons=tuple(_reasons(found, classes, tokens, horizon, seen_rate)))
 
 
 def _simulated(classes: Classes, memory: float, turns: int, steps: int | None) -> Trajectory | None:
@@ -218,57 +217,46 @@ def _simulated(classes: Classes, memory: float, turns: int, steps: int | None) -
     return run(classes, memory, int(steps), record="totals") if steps else None
 
 
-def _reasons(
-    classes: Classes,
-    verdict: str,
-    rho: float,
-    modes: int,
-    time: float,
-    horizon: float,
-    best: float,
-    oversized: tuple[int, ...],
-    seen: Trajectory | None,
-    half: int,
-    memory: float,
-) -> list[str]:
-    lines = [_growth(verdict, rho, modes, time, horizon)]
-    g = classes.gcd
+def _reasons(found: Diagnosis, classes: Classes, memory: float, horizon: float, seen_rate: float) -> list[str]:
+    """Return the lines that explain a diagnosis; ``seen_rate`` are the completions of its simulation, if any."""
+    lines = [_growth(found, horizon)]
+    time, best = found.e_folding, found.equilibrium
     if len(np.unique(classes.decode)) == 1 and classes.d > 1:
         lines.append("one decode length alone is unstable at any input")
-    elif g > 1:
-        lines.append(f"all decode lengths are multiples of {g}: unstable for long inputs at any shares")
-    elif modes:
+    elif found.gcd > 1:
+        lines.append(f"all decode lengths are multiples of {found.gcd}: unstable for long inputs at any shares")
+    elif found.unstable_modes:
         lines.append("the gcd of the decode lengths is 1: longer inputs would be stable, these are too short")
-    if seen is not None and verdict == "stable":
-        rate, cut = seen.throughput(half), seen.evictions(half)
-        if rate < best * (1 - SEEN) and seen.steps >= E_FOLDS * time:
-            lines.append(
-                f"small deviations die out, but a run from empty stays at {rate:.6g} of x* = {best:.6g} completions "
-                f"and {cut:.3g} evictions per iteration after {seen.steps:,} iterations"
-            )
-    if seen is not None and modes and seen.steps < E_FOLDS * time:
-        lines.append(f"the simulation covers {seen.steps / time:.2g} e-folding times only: the loss may yet grow")
-    if oversized:
-        k = oversized[0]
+    lost = found.verdict == "stable" and seen_rate < best * (1 - SEEN)
+    if found.steps and lost and found.steps >= E_FOLDS * time:
         lines.append(
-            f"{len(oversized)} of the classes, first class {k}, need prompt + decode > memory {memory:g}: as whole "
-            "requests they never complete, refuse them; the figures here are for divisible requests"
+            f"small deviations die out, but a run from empty stays at {seen_rate:.6g} of x* = {best:.6g} completions "
+            f"and {found.evictions:.3g} evictions per iteration after {found.steps:,} iterations"
+        )
+    if found.steps and found.unstable_modes and found.steps < E_FOLDS * time:
+        lines.append(f"the simulation covers {found.steps / time:.2g} e-folding times only: the loss may yet grow")
+    if found.oversized:
+        lines.append(
+            f"{len(found.oversized)} of the classes, first class {found.oversized[0]}, need prompt + decode > memory "
+            f"{memory:g}: as whole requests they never complete, refuse them; the figures here are for divisible "
+            "requests"
         )
     if best < 1:
         lines.append(f"x* = {best:.3g} < 1 request per iteration: whole requests follow these figures roughly only")
     return lines
 
 
-def _growth(verdict: str, rho: float, modes: int, time: float, horizon: float) -> str:
+def _growth(found: Diagnosis, horizon: float) -> str:
+    modes, time = found.unstable_modes, found.e_folding
     if modes == 0:
         pace = f"a deviation shrinks e-fold in {time:.4g} iterations"
-    elif math.isinf(time) or abs(rho - 1) < MARGIN:
+    elif math.isinf(time) or abs(found.rho - 1) < MARGIN:
         pace = f"{modes} roots on the unit circle: deviations neither grow nor die out"
     else:
-        pace = f"{modes} unstable modes, a deviation grows e-fold in {time:.4g} iterations"
-    if verdict == "too weak to tell":
+        pace = f"{modes} unstable mode{'' if modes == 1 else 's'}, a deviation grows e-fold in {time:.4g} iterations"
+    if found.verdict == "too weak to tell":
         pace += f", longer than the horizon of {horizon:g}"
-    return f"spectral radius {rho:.9g}: {pace}"
+    return f"spectral radius {found.rho:.9g}: {pace}"
 
 
 def _remedies(classes: Classes, memory: float, best: float) -> list[Remedy]:

@@ -86,15 +86,17 @@ def simulate_classes(
     tokens, K, d = memory_of(memory), len(classes), classes.d
     split = np.full(K, 1 / K) if shares is None else np.asarray(shares, dtype=np.float64)
     if split.ndim == 1:
-        split = np.broadcast_to(shares_of(split, K), (steps, K))
-    if split.shape != (steps, K):
+        first = shares_of(split, K)
+        split = np.broadcast_to(first, (steps, K))
+    elif split.shape != (steps, K) or not steps:
         raise BadParameter(f"shares have shape {split.shape}: give one row per iteration, {(steps, K)}")
-    for row in split:
-        shares_of(row, K)
+    else:
+        for row in split:
+            shares_of(row, K)
+        first = split[0]
     if start is None:
         x = np.zeros((K, d))
-        first = split[0] if steps else np.full(K, 1 / K)
-        x[:, 0] = first * min(tokens / float(first @ (classes.prompt + 1)), cap)
+        x[:, 0] = first * tokens / float(first @ (classes.prompt + 1))
     else:
         x = np.array(start, dtype=np.float64)
     if x.shape != (K, d) or not (np.isfinite(x).all() and (x >= 0).all()):

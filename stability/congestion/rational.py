@@ -80,7 +80,7 @@ def simulate_exact(
     V = [sum((p * (l0 + 1 + s) for l0, l1, p in classes if l1 > s), Fraction()) for s in range(d)]
     alpha = [sum((p for _, l1, p in classes if l1 > s), Fraction()) for s in range(d)]
     if start is None:
-        start = [_capped(limit / V[0], most)] + [Fraction()] * (d - 1)
+        start = [limit / V[0]] + [Fraction()] * (d - 1)
     if len(start) != d:
         raise BadParameter(f"start has {len(start)} masses: give one for each of the {d} ages")
     y = [tuple(Fraction(mass) for mass in start)]
@@ -97,12 +97,8 @@ def simulate_exact(
                 over -= r * V[s]
                 evicted += r * alpha[s]
         else:
-            z[0] = admitted = _capped(-over / V[0], most)
+            z[0] = admitted = -over / V[0] if most is None else min(-over / V[0], most)
         y.append(tuple(z))
         totals.append((evicted, admitted, completed))
     columns = tuple(zip(*totals, strict=True))
     return ExactTrajectory(tuple(y), columns[0], columns[1], columns[2])
-
-
-def _capped(amount: Fraction, cap: Fraction | None) -> Fraction:
-    return amount if cap is None else min(amount, cap)

@@ -139,10 +139,10 @@ def simulate(
     shares : float[K], optional
         Share of each class among the admitted, sum 1; default: equal.
     start : float[d], optional
-        Mass at each age; default: an empty worker with infinite backlog, whose first state is its first admission
-        ``(min(M / V[0], cap), 0, ..., 0)``.
+        Mass at each age; default: an empty worker that infinite backlog has just filled, ``(M / V[0], 0, ..., 0)``
+        whatever the cap. Zeros: an empty worker that admits in the first iteration.
     cap : float, optional
-        Most requests admitted in one iteration.
+        Most requests admitted in one iteration; the start is not an iteration.
     record : {"states", "totals"}
         Whether the run's ``y`` gives every state (made when asked for) or the last only.
 
@@ -179,11 +179,11 @@ def run(
     tokens = memory_of(memory)
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise BadParameter(f"steps is {steps!r}: give a whole number of iterations >= 0")
-    if math.isnan(cap) or cap < 0:
+    if isinstance(cap, bool) or not isinstance(cap, (int, float, np.number)) or not cap >= 0:
         raise BadParameter(f"cap is {cap!r}: give requests per iteration >= 0")
     if record not in ("states", "totals"):
         raise BadParameter(f"record is {record!r}: give 'states' or 'totals'")
-    first = start_of(start, stages, tokens, cap)
+    first = start_of(start, stages, tokens)
     rows = int(steps) + 1
     if record == "states" and rows * stages.d * 8 > STATES_GIB * 2**30:
         raise BadParameter(
@@ -219,11 +219,11 @@ def _advance(
     return totals, passed, last
 
 
-def start_of(start: Any, stages: Stages, memory: float, cap: float) -> FloatArray:
+def start_of(start: Any, stages: Stages, memory: float) -> FloatArray:
     """Return the state that a run starts from, checked, float64[d]."""
     if start is None:
         first = np.zeros(stages.d)
-        first[0] = min(memory / stages.V[0], cap)
+        first[0] = memory / stages.V[0]
         return first
     try:
         first = np.array(start, dtype=np.float64)

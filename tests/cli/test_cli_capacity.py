@@ -82,6 +82,15 @@ def test_a_trace_tells_its_rate(call, tmp_path, monkeypatch):
     assert facts["mu_interval"]["low"] < facts["mu"] < facts["mu_interval"]["high"]
     assert facts["burst"]["window"] == 60.0
     assert len(facts["sensitivity"]) == 6
+    page = call("mine", "--memory", 10_000, "--slot-seconds", 0.02, "--replications", 50)[1]
+    carried = f"2 workers can carry {facts['burst']['mu']:.4g}: nothing waits at the end"
+    assert f"60 s, beginning {facts['burst']['start']:.0f} s after the first request, bring" in page
+    assert carried in page
+
+
+def test_help_says_colons_as_they_are(call):
+    """No name of a distribution is taken for a picture."""
+    assert "uniform:LOW:HIGH" in call("--help")[1]
 
 
 @pytest.mark.skipif("KVRATIO_TRACES" not in os.environ, reason="KVRATIO_TRACES does not name a folder of traces")
@@ -134,11 +143,11 @@ def test_files(call, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "RUNS", 1)
     words = ("--prompt", "uniform:5:60", "--output", "uniform:5:40", "--memory", 2000, "--slot-seconds", 0.05)
     picture = tmp_path / "a.svg"
-    code, _, err = call(*words, "--rate", 4, "--picture", picture, "--csv", tmp_path / "row.csv")
+    code, _, err = call(*words, "--rate", 4, "--picture", picture, "--csv", tmp_path / "new" / "row.csv")
     assert code == 0
     assert str(picture) in err
     assert "safe rate" in picture.read_text()
-    row = pd.read_csv(tmp_path / "row.csv").iloc[0]
+    row = pd.read_csv(tmp_path / "new" / "row.csv").iloc[0]
     assert row["gpus"] == np.ceil(4 / row["mu"] / 0.9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_stable_mix(call):
     assert (code, err) == (0, "")
     assert out.startswith("STABLE: 30:6 30:10 30:9 30:15 on one worker with M = 6000\n")
     assert "0.990955665, 0 unstable modes" in out
-    assert "same mix everywhere  all x2" in out
+    assert re.search(r"^same mix everywhere +all +2 +0\.990956$", out, re.M)
     assert "by length" in out
     assert "routing by length alone works against stability" in out
 
@@ -86,6 +87,26 @@ def test_a_file_of_lengths(call, tmp_path):
     assert json.loads(out)["rho"] == pytest.approx(0.990955665, abs=1e-8)
 
 
+def test_routings_fit_a_narrow_screen(call, monkeypatch):
+    """At 80 columns every group of a routing by six lengths is there, with its replicas and its radius."""
+    monkeypatch.setenv("COLUMNS", "80")
+    mix = ("--prompt", 40, "--decode", "100,200,300,400,500,600", "--memory", 200_000, "--replicas", 6)
+    _, out, _ = call(*mix, "--steps", 100)
+    assert len(re.findall(r"^(?:by length)? +[1-6]00 +1 +1\.\d{6}$", out, re.M)) == 6
+    table = out[out.index("plan ") :].splitlines()
+    assert all(len(line) <= 80 for line in table if not line.startswith("note"))
+    assert "whole T/x*  evicted/done" in out
+
+
+def test_counts_are_words_of_one(call):
+    """One class, one mode, one class left out."""
+    _, out, err = call("--class", "50:2:1", "--class", "50:7:0", "--memory", 600, "--steps", 100)
+    assert "1 class up to 2" in out
+    assert "1 unstable mode" in out
+    assert "unstable modes" not in out
+    assert err == "1 class with share 0 left out\n"
+
+
 def test_a_fitted_family(call):
     """The law of a trace needs no file."""
     code, out, err = call("azure_conv_like", "--memory", 131_000, "--count", 500, "--steps", 1000)
@@ -109,6 +130,8 @@ def test_a_fitted_family(call):
         (("--memory", -5, "--class", "3:4"), "memory is -5"),
         (("--memory", 100, "nowhere.csv"), "nowhere.csv"),
         (("--memory", 100, "--class", "3:4", "--out", "x"), "--out goes with --cross-check"),
+        (("--pictures", "x", "--formats", "gif"), "format 'gif'"),
+        (("--class", "3:4", "--memory", 100, "--pictures", "x", "--formats", "gif"), "format 'gif'"),
         (("--cross-check", "--class", "3:4"), "does not go with --cross-check"),
         (("--cross-check", "--replications", 0), "replications is 0"),
     ],

@@ -15,7 +15,7 @@ def test_classes_from_texts():
     mix = mix_of_classes(["30:6:1", "30:10:3", "5:7:0"])
     assert mix.decode.tolist() == [6, 10]
     assert mix.shares.tolist() == [0.25, 0.75]
-    assert mix.note == "1 classes with share 0 left out"
+    assert mix.note == "1 class with share 0 left out"
     assert mix_of_columns([30], [6, 10], None).prompt.tolist() == [30, 30]
 
 

@@ -222,5 +222,5 @@ def test_what_cannot_be_drawn_is_refused(tmp_path):
         history(2, 3, 24, 0)
     with pytest.raises(BadParameter, match="noise is"):
         near_equilibrium(2, 3, 24, noise=1.0)
-    with pytest.raises(BadParameter, match="end it in"):
+    with pytest.raises(BadParameter, match="format 'gif'"):
         list(draw_all([], tmp_path, ["gif"]))

@@ -19,6 +19,7 @@ from kvratio.problem.schedule import Schedule
 from kvratio.problem.seeds import stream
 from stability import integer, open_arrivals, slots
 from stability.capacity import Independent, distribution
+from stability.congestion import equilibrium_rate
 from stability.whole_requests import COMPLETED, MODES, ROWS, USED, IntArray, Limits, run_slots
 
 #: every iteration takes one round
@@ -49,7 +50,7 @@ def of_integer(decode: tuple[int, ...], memory: int, order: str, seed: int) -> d
 
 def of_capped(prompt: int, decode: tuple[int, ...], memory: int, share: float, seed: int) -> dict[str, float]:
     """Run whole requests with a cap of ``share`` x*."""
-    best = integer.simulate(prompt, decode, memory, 0).equilibrium_rate
+    best = equilibrium_rate(prompt, decode, memory)
     run = integer.simulate(prompt, decode, memory, 20_000, cap=share * best, seed=seed)
     return {"T": run.throughput, "evicted / completed": run.evictions_per_completion}
 

@@ -68,6 +68,11 @@ class Mix:
         return names
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def mix_of_classes(texts: Sequence[str]) -> Mix:
     """Return the mix of texts PROMPT:DECODE[:SHARE]; shares are relative.
 
@@ -95,7 +100,7 @@ def mix_of_columns(prompt: Sequence[float], decode: Sequence[float], shares: Seq
     classes = classes_of(prompt, decode, given / given.sum())
     pairs = [f"{l0:g}:{l1}" for l0, l1 in zip(classes.prompt.tolist(), classes.decode.tolist(), strict=True)]
     left_out = len(given) - len(classes)
-    note = f"{left_out} classes with share 0 left out" if left_out else ""
+    note = f"{counted(left_out, 'class', 'classes')} with share 0 left out" if left_out else ""
     return Mix(" ".join(pairs), classes.prompt, classes.decode, classes.share, note)
 
 
@@ -119,7 +124,7 @@ def mix_of_trace(trace: str | None, file: Path | None, memory: int, count: int, 
         raise BadParameter(f"{source.name}: no request has an output: give another trace")
     if (lengths.output != np.floor(lengths.output)).any():
         raise BadParameter(f"{source.name}: some outputs are not whole tokens: give whole numbers")
-    notes = [source.note, f"{dropped} requests without output left out" if dropped else ""]
+    notes = [source.note, f"{counted(dropped, 'request', 'requests')} without output left out" if dropped else ""]
     return Mix(
         source.name,
         lengths.prompt[kept],

@@ -14,10 +14,12 @@ EVICTIONS: dict[str, dict[str, Any]] = {
     "restart": {"color": RESTART, "ls": (0, (1.5, 1.5)), "marker": "^"},
 }
 
-#: of areas behind curves, by what holds there; hatching tells them apart in grey
+#: of areas behind curves, by what holds there; faint hatching tells them apart in grey and leaves the curves in front
 BANDS: dict[str, dict[str, Any]] = {
     "stable": {"facecolor": "#EAF5EF", "edgecolor": "none"},
-    "metastable": {"facecolor": "#FBEBC8", "edgecolor": "#C9A75A", "hatch": "//", "lw": 0.0},
-    "undecided": {"facecolor": "#EFEFEF", "edgecolor": "#9A9A9A", "hatch": "..", "lw": 0.0},
-    "unstable": {"facecolor": "#F3D9D2", "edgecolor": "#B5705C", "hatch": "xx", "lw": 0.0},
+    "metastable": {"facecolor": "#FBEBC8", "edgecolor": "#E5CF95", "hatch": "/", "lw": 0.0},
+    "unstable": {"facecolor": "#F3D9D2", "edgecolor": "#DFB6A9", "hatch": "x", "lw": 0.0},
 }
+
+#: of bars of what is unstable: nothing lies in front of them, so the hatching may be seen
+UNSTABLE_BAR: dict[str, Any] = {**BANDS["unstable"], "edgecolor": "#B5705C", "hatch": "xx"}

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kvratio.problem.errors import BadParameter
+from kvratio.suite.plots import FORMATS
 from kvratio.suite.stability.mix import Mix, mix_of_trace
 from kvratio.suite.stability_figures.hysteresis import hysteresis_figure, serve
 from kvratio.suite.stability_figures.maps import maps_figure
 from kvratio.suite.stability_figures.rings import Workload, rings_figure
 from kvratio.suite.stability_figures.root_plane import root_figure, roots_figure
-from kvratio.suite.stability_figures.saving import check_ending, save_as
+from kvratio.suite.stability_figures.saving import save_as
 from kvratio.suite.stability_figures.series import series_figure
 from kvratio.suite.stability_figures.stage_map import MOST, Run, stage_map_figure
 from kvratio.suite.stability_figures.triangle import triangle_figure
@@ -125,6 +127,13 @@ def workload_pictures(mix: Mix, memory: float, seed: int = 0) -> tuple[list[Pict
     return pictures, left_out
 
 
+def check_formats(endings: Sequence[str]) -> None:
+    """Refuse an ending that is none of `FORMATS`."""
+    for ending in endings:
+        if ending not in FORMATS:
+            raise BadParameter(f"format {ending!r} of the figures: give some of {', '.join(FORMATS)}")
+
+
 def draw_all(pictures: Sequence[Picture], folder: Path, endings: Sequence[str]) -> Iterator[list[Path]]:
     """Draw pictures one after the other into a folder, yielding the files of each as it is written.
 
@@ -135,7 +144,6 @@ def draw_all(pictures: Sequence[Picture], folder: Path, endings: Sequence[str]) 
     BadParameter
         An ending that is not pdf, svg or png, before anything is drawn.
     """
-    for ending in endings:
-        check_ending(Path(f"figure.{ending}"))
+    check_formats(endings)
     for picture in pictures:
         yield [save_as(picture.draw(), folder / f"{picture.name}.{ending}") for ending in endings]

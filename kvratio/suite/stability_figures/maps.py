@@ -55,8 +55,9 @@ def maps_figure(prompt: float = 512, longest: int = 40, share: float = 0.5, reac
     sign(
         figure,
         f"{MODEL}. Left: two lengths, common input l0 = {prompt:g}, share {share:g} of the shorter one, rho from "
-        "eigenvalues; dots: unstable; lines: the input from which coprime pairs are stable, by the cubic law "
-        "(solid: l0). Right: one length under an endless backlog, (l1 - 1) / (2 (l0 + l1)). No random numbers.",
+        "eigenvalues; dots: unstable; colour: square root, with a range of its own on each side of 0; lines: the input "
+        "from which coprime pairs are stable, by the cubic law (solid: l0). Right: one length under an "
+        "endless backlog, (l1 - 1) / (2 (l0 + l1)). No random numbers.",
     )
     return figure
 

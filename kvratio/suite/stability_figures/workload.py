@@ -10,7 +10,7 @@ import numpy as np
 from kvratio.suite.plots import FAINT, INK, RASTER_FROM, in_style, plain_log_ticks
 from kvratio.suite.stability.mix import Mix
 from kvratio.suite.stability_figures.caption import MODEL, sign
-from kvratio.suite.stability_figures.colours import BANDS
+from kvratio.suite.stability_figures.colours import UNSTABLE_BAR
 from kvratio.suite.stability_figures.root_plane import GROWS
 from stability.congestion import stage_weights, survival
 from stability.congestion.routing import plan_of
@@ -99,7 +99,7 @@ def bucket_panel(ax: Axes, mix: Mix) -> None:
     # Bars far below 1 are cut, so that those near 1 can be told apart; their value is written instead.
     scale = max(max(over), min(abs(value) for value in over), 1e-9)
     lowest = max(-2.5 * scale, 1.4 * min(0.0, *over))
-    styles = [BANDS["unstable"] if value > -MARGIN else {"facecolor": "#BFDDF0", "edgecolor": FAINT} for value in over]
+    styles = [UNSTABLE_BAR if value > -MARGIN else {"facecolor": "#BFDDF0", "edgecolor": FAINT} for value in over]
     for y, value, style in zip(place, over, styles, strict=True):
         ax.barh(y, max(value, lowest), height=0.66, zorder=2, **{**style, "lw": 0.6})
         text = f"{'+' if value > -MARGIN else '-'}{e_folding(1 + value):,.0f}" if value > -1 else "-0"

@@ -74,6 +74,7 @@ def test_bad_memory(memory):
         ({"steps": 1.5}, "steps"),
         ({"steps": 1, "cap": -1}, "cap"),
         ({"steps": 1, "cap": math.nan}, "cap"),
+        ({"steps": 1, "cap": "1"}, "cap"),
         ({"steps": 1, "record": "all"}, "record"),
         ({"steps": 1, "start": (1, 2)}, "start has shape"),
         ({"steps": 1, "start": [-1, *[0] * 9]}, "age 0"),
@@ -119,10 +120,21 @@ def test_no_steps():
 
 def test_cap_zero_and_empty_start():
     """With nothing admitted nothing happens; an empty start fills in the first iteration."""
-    run = simulate(30, (6, 10), 600, 20, cap=0)
+    run = simulate(30, (6, 10), 600, 20, start=np.zeros(10), cap=0)
     assert not run.y.any()
     run = simulate(30, (6, 10), 600, 2, start=np.zeros(10))
     assert run.y[1, 0] == run.admitted[1] == pytest.approx(600 / 31)
+
+
+@pytest.mark.parametrize("cap", [0.5, math.inf])
+def test_default_start_is_a_filled_worker(cap):
+    """The default start is (M/V_0, 0, ..., 0) whatever the cap, in all three forms of the recursion."""
+    V = stage_weights(30, (6, 10))
+    assert simulate(30, (6, 10), 600, 3, cap=cap).y[0].tolist() == [600 / V[0]] + [0] * 9
+    full = simulate_classes(30, (6, 10), 600, 3, cap=cap)
+    assert full.used[0] == pytest.approx(600)
+    exact = simulate_exact(30, (6, 10), 600, 3, cap=None if cap == math.inf else cap)
+    assert float(exact.y[0][0]) == 600 / V[0]
 
 
 def test_start_above_memory():

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from kvratio.problem.errors import BadParameter
@@ -115,7 +116,7 @@ def test_one_stage():
 def test_cap_of_the_diagnosis_works():
     """The cap that is recommended ends evictions, and serves x*."""
     found = diagnose(64, (100, 101), 1e5)
-    run = simulate(64, (100, 101), 1e5, 5000, cap=found.equilibrium)
+    run = simulate(64, (100, 101), 1e5, 5000, start=np.zeros(101), cap=found.equilibrium)
     assert run.evicted.sum() == 0
     assert run.throughput(1001) == pytest.approx(found.equilibrium)
 
