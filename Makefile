@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/kvratio
 
-.PHONY: suite test test-all bench lint format clean
+.PHONY: suite paper test test-all bench figures lint format clean
 
 suite: $(VENV)/.run  ## create the environment and run the default suite
 	$(RUN) run default
+
+paper: $(VENV)/.run  ## the published figures beside ours: runs/papers/PAPERS.md
+	$(RUN) paper
 
 test: $(VENV)/.test  ## create the environment and pass the tests (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -n auto -m "not slow"
@@ -17,6 +20,10 @@ test-all: $(VENV)/.test  ## the same with the long tests and 25 times as many ra
 
 bench: $(VENV)/.test  ## speed, as a table; writes docs/performance.md
 	$(BIN)/python tests/benchmarks/report.py
+
+figures: $(VENV)/.run  ## the figures of docs/congestion.md and docs/capacity.md
+	$(RUN) stability --pictures docs/figures --formats svg
+	$(RUN) capacity --prompt 805 --output 805 --memory 65500 --slot-seconds 0.0372 --rate 3 --picture docs/figures/capacity.svg
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -23,6 +23,8 @@ _HOMES = {
     "format_ids": ".formats",
     "info": ".sources",
     "list_sources": ".sources",
+    "stream_requests": ".stream",
+    "stream_trace": ".stream",
     "load_trace": ".loader",
     "local_traces": ".locate",
     "traces_folder": ".locate",

@@ -13,7 +13,7 @@ from typing import Any
 
 from instances.traces.cells import IntArray
 from instances.traces.locate import find_trace, logical_name
-from instances.traces.reader import Reading, Request, read_trace
+from instances.traces.reader import Request, read_trace
 from instances.traces.rounds import round_length, rounds_of
 from instances.traces.rules import Rules, apply_rules
 from kvratio.problem.errors import BadParameter, TraceError
@@ -111,12 +111,12 @@ def load_trace(
     budget = as_memory(memory)
     length = round_length(round_seconds)
     rules = Rules(zero_tokens, zero_prompt, out_of_order, too_large)
-    most = _positive_limit(limit)
+    most = positive_limit(limit)
     request = Request(format, columns, time_unit, most, seed, window, clients)
     reading = read_trace(find_trace(path), request)
     kept, counts = apply_rules(reading.rows, budget, rules, reading.fault)
     label = name if name is not None else logical_name(reading.path)
-    summary = _summary(label, reading, kept.n, counts, rules, budget)
+    summary = summary_line(label, reading.rows.n, kept.n, counts, reading.facts, rules, budget)
     if kept.n == 0:
         raise TraceError(f"{reading.path}: no request is left; {summary}")
     if any(counts.values()) or any(reading.facts.get(key) for key in _DRAW_NOTES):
@@ -146,7 +146,8 @@ def load_trace(
     )
 
 
-def _positive_limit(limit: int | None) -> int | None:
+def positive_limit(limit: int | None) -> int | None:
+    """Return a number of rows to read, or None for all; anything else raises BadParameter."""
     if limit is None:
         return None
     try:
@@ -168,7 +169,9 @@ def _arrivals(
     return (None if batch else rounds_of(since, length)), since / 1e9
 
 
-def _summary(label: str, reading: Reading, kept: int, counts: Mapping[str, int], rules: Rules, memory: int) -> str:
+def summary_line(
+    label: str, read: int, kept: int, counts: Mapping[str, int], facts: Mapping[str, Any], rules: Rules, memory: int
+) -> str:
     """Return one line: what was read, what is left, and why."""
     kinds = (
         ("out_of_order", "out of order", rules.out_of_order),
@@ -177,5 +180,5 @@ def _summary(label: str, reading: Reading, kept: int, counts: Mapping[str, int],
         ("too_large", f"larger than memory {memory}", rules.too_large),
     )
     told = [f"{counts[key]} {text} ({rule})" for key, text, rule in kinds if counts[key]]
-    told += [f"{reading.facts[key]} {text}" for key, text in _DRAW_NOTES.items() if reading.facts.get(key)]
-    return f"trace {label}: {reading.rows.n} rows read, {kept} requests kept" + (": " + ", ".join(told) if told else "")
+    told += [f"{facts[key]} {text}" for key, text in _DRAW_NOTES.items() if facts.get(key)]
+    return f"trace {label}: {read} rows read, {kept} requests kept" + (": " + ", ".join(told) if told else "")

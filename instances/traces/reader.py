@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,22 +86,33 @@ def read_trace(path: Path, request: Request) -> Reading:
     TraceError
         With file, line, column and value at the first malformed row; or when there is no row at all.
     """
-    client_files = path.is_dir() or is_client_file(path)
-    if request.format == SERVEGEN or (request.format == "auto" and request.columns is None and client_files):
+    if is_drawn(path, request):
         return _draw(path, request)
+    opened, fmt, nothing = open_trace(path, request)
+    rows = read_rows(opened, fmt, request.limit)
+    if rows.n == 0:
+        raise TraceError(f"{path}: no rows under the header; is the file complete?")
+    return replace(nothing, rows=rows)
+
+
+def is_drawn(path: Path, request: Request) -> bool:
+    """Whether a trace is a folder of client files, from which requests are drawn, and no file of requests."""
+    client_files = path.is_dir() or is_client_file(path)
+    return request.format == SERVEGEN or (request.format == "auto" and request.columns is None and client_files)
+
+
+def open_trace(path: Path, request: Request) -> tuple[OpenedTrace, TraceFormat, Reading]:
+    """Return a file of requests with its format, and a reading of none of its rows, which can speak of faults."""
     if request.window is not None or request.clients is not None:
         raise BadParameter(f"window and clients are for {SERVEGEN} only; {path.name} is not one of those")
     opened = look_into(path)
     fmt = _choose(opened, request)
-    rows = read_rows(opened, fmt, request.limit)
-    if rows.n == 0:
-        raise TraceError(f"{path}: no rows under the header; is the file complete?")
     names = {"prompt": fmt.prompt, "output": fmt.output, "arrival": fmt.arrival or ""}
-    return Reading(path, fmt.id, rows, opened.place, names)
+    return opened, fmt, Reading(path, fmt.id, _joined([], fmt), opened.place, names)
 
 
 def read_rows(opened: OpenedTrace, fmt: TraceFormat, limit: int | None = None) -> Rows:
-    """Read the rows of a file of a known format, block by block.
+    """Read the rows of a file of a known format, whole; `row_blocks` reads them block by block.
 
     Parameters
     ----------
@@ -117,11 +128,15 @@ def read_rows(opened: OpenedTrace, fmt: TraceFormat, limit: int | None = None) -
     TraceError
         With file, line, column and value at the first malformed row.
     """
+    return _joined(list(row_blocks(opened, fmt, limit)), fmt)
+
+
+def row_blocks(opened: OpenedTrace, fmt: TraceFormat, limit: int | None = None) -> Iterator[Rows]:
+    """Yield the rows of a file of a known format in blocks, as `read_rows` would return them."""
     require(fmt, opened.names, opened.where)
     readers: list[tuple[str, Callable[[Column], IntArray]]] = [(fmt.prompt, read_counts), (fmt.output, read_counts)]
     if fmt.arrival is not None:
         readers.append((fmt.arrival, ArrivalColumn(fmt.time_unit).read))
-    parts: list[list[IntArray]] = []
     for block in read_blocks(opened, [column for column, _ in readers], limit):
         part = [block.number]
         for (column, read), cells in zip(readers, block.columns, strict=True):
@@ -129,11 +144,19 @@ def read_rows(opened: OpenedTrace, fmt: TraceFormat, limit: int | None = None) -
                 part.append(read(cells))
             except BadCell as bad:
                 raise bad.at(opened.where, opened.place, int(block.number[bad.index]), column) from bad
-        parts.append(part)
-    if not parts:
-        parts = [[np.zeros(0, dtype=np.int64)] * (len(readers) + 1)]
-    joined = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-    return Rows(joined[0], joined[1], joined[2], joined[3] if fmt.arrival is not None else None)
+        yield Rows(part[0], part[1], part[2], part[3] if fmt.arrival is not None else None)
+
+
+def _joined(parts: list[Rows], fmt: TraceFormat) -> Rows:
+    """Put blocks end to end."""
+    nothing = np.zeros(0, dtype=np.int64)
+    timed = fmt.arrival is not None
+    parts = parts or [Rows(nothing, nothing, nothing, nothing if timed else None)]
+    number, prompt, output = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("number", "prompt", "output")
+    )
+    time = np.concatenate([p.time for p in parts if p.time is not None]) if timed else None
+    return Rows(number, prompt, output, time)
 
 
 def _draw(path: Path, request: Request) -> Reading:

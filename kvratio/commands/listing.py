@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PRESETS = "presets"
     EXPERIMENTS = "experiments"
     WORST = "worst"
+    STUDIES = "studies"
 
 
 def list_(
@@ -48,6 +49,7 @@ def list_(
         "presets": _presets,
         "experiments": _experiments,
         "worst": _worst,
+        "studies": _studies,
     }[kind.value]()
     if json:
         print_json(rows)
@@ -183,6 +185,12 @@ def _experiments() -> list[dict[str, Any]]:
 
     found = [load_experiment(name) for name in experiment_names()]
     return [{"id": one.name, "kind": one.kind, "title": one.title} for one in found]
+
+
+def _studies() -> list[dict[str, Any]]:
+    from kvratio.suite.studies.catalogue import study, study_names
+
+    return [{"study": name, "about": study(name).about} for name in study_names()]
 
 
 def _worst() -> list[dict[str, Any]]:

@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    source: Annotated[str, typer.Argument(help="Saved instance, family (blocker:memory=50) or trace (path or name).")],
-    policy: Annotated[str, typer.Argument(help="Policy with parameters, such as gsa or gsa:alpha=2.")],
+    source: Annotated[
+        str | None, typer.Argument(help="Saved instance, family (blocker:memory=50, ./my_family.py) or trace.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Argument(help="Policy with parameters, such as gsa:alpha=2 or ./my_policy.py.")
+    ] = None,
+    family_option: Annotated[str | None, typer.Option("--family", help="The family, as an option.")] = None,
+    policy_option: Annotated[str | None, typer.Option("--policy", help="The policy, as an option.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of a randomised policy.")] = 0,
     instance_seed: Annotated[int, typer.Option(help="Seed of a family.")] = 0,
     memory: Annotated[int | None, typer.Option(help="Budget in tokens; needed for a trace.")] = None,
     eviction: Annotated[str | None, typer.Option(help="restart, recompute or swap; default: the policy's.")] = None,
-    bound: Annotated[str | None, typer.Option(help="Also enclose the optimum by this method; print the ratio.")] = None,
+    bound: Annotated[
+        str | None, typer.Option(help="Also enclose the optimum (method or ./my_bound.py); print ratios.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw memory over time: file stem for PDF, SVG, PNG.")] = None,
     gantt: Annotated[Path | None, typer.Option(help="Draw the schedule as a Gantt chart: file stem.")] = None,
     save: Annotated[Path | None, typer.Option(help="Save the schedule (.json); kvratio check reads it.")] = None,
@@ -34,19 +42,23 @@ def simulate(
     """
     import algos
     from algos import registry
+    from algos.run import why_interpreted
     from instances.augmented import policy_instance
     from kvratio.commands.output import print_json
     from kvratio.problem.checker import check
     from kvratio.suite.naming import parse_name
     from kvratio.suite.source import open_source
 
+    source, policy = named(source, policy, family_option, policy_option)
     name, parameters = parse_name(policy)
-    registry.card(name)  # a mistyped policy is told before the instance is built
+    card = registry.card(name)  # a mistyped policy is told before the instance is built
     inst = open_source(source, seed=instance_seed, memory=memory, policy=policy, eviction=eviction)
     played = policy_instance(inst)
-    schedule = algos.schedule(played, name, eviction=eviction, seed=seed, **parameters)
+    schedule = algos.schedule(played, card, eviction=eviction, seed=seed, **parameters)
     check(played, schedule)
     facts = _facts(inst, schedule, policy)
+    if why := why_interpreted(card):
+        facts["slow"] = f"run by the Python interpreter: {why}"
     if bound is not None:
         facts |= _ratios(inst, schedule, bound)
     if save_instance is not None:
@@ -67,6 +79,20 @@ def simulate(
         print_json(facts)
     else:
         _print(facts)
+
+
+def named(
+    source: str | None, policy: str | None, family_option: str | None, policy_option: str | None
+) -> tuple[str, str]:
+    """Return source and policy, each given as an argument or as an option."""
+    from kvratio.problem.errors import BadParameter
+
+    words = [word for word in (source, policy) if word is not None]
+    given = [family_option or (words.pop(0) if words else None), policy_option or (words.pop(0) if words else None)]
+    if words or None in given:
+        problem = f"{words[0]!r} is one too many" if words else "an instance and a policy are needed"
+        raise BadParameter(f"simulate: {problem}: write kvratio simulate SOURCE POLICY, or --family and --policy")
+    return str(given[0]), str(given[1])
 
 
 def _facts(inst: Instance, schedule: Schedule, policy: str) -> dict[str, Any]:
@@ -102,11 +128,14 @@ def _ratios(inst: Instance, schedule: Schedule, method: str) -> dict[str, Any]:
     """Enclose the optimum for both objectives and divide, as a suite does."""
     from kvratio.suite.plan import BoundSpec, PolicySpec
     from kvratio.suite.ratio import enclose
+    from kvratio.suite.read import read_bound
 
     policy = PolicySpec(schedule.policy, schedule.policy, eviction=schedule.eviction)
     found: dict[str, Any] = {}
     for objective in ("completion",) if inst.is_batch else ("completion", "flow"):
-        lower, upper, low, high = enclose(inst, schedule, policy, BoundSpec(method), objective)
+        lower, upper, low, high = enclose(
+            inst, schedule, policy, read_bound({"method": method}, BoundSpec(), "bound"), objective
+        )
         found |= {f"{objective}_optimum": [lower, upper], f"{objective}_ratio": [low, high]}
     return found
 

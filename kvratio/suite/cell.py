@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -18,14 +19,11 @@ from kvratio.problem.checker import check
 from kvratio.problem.errors import KvratioError
 from kvratio.problem.instance import Instance
 from kvratio.problem.schedule import Schedule
-from kvratio.suite.deadline import deadline, hard_limit
+from kvratio.suite.deadline import TIMEOUT, deadline, hard_limit
 from kvratio.suite.identity import instance_identity
 from kvratio.suite.naming import canonical
 from kvratio.suite.plan import BoundSpec, InstanceSpec, PolicySpec
 from kvratio.suite.store import RunFolder
-
-#: seconds of finished cells that a kill may cost at most
-FLUSH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,8 @@ class Unit:
         Whether files are kept.
     dead : tuple of str
         Cells that ended their worker before: recorded as failed, not tried again.
+    last_words : mapping of str to str
+        The tracebacks that their workers left, by cell.
     """
 
     instance: Instance
@@ -63,11 +63,17 @@ class Unit:
     certificates: bool = False
     schedules: bool = False
     dead: tuple[str, ...] = ()
+    last_words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Short and unique in a run; names the certificate file."""
         return f"{instance_identity(self.instance)[:12]}-{self.objective}"
+
+    @property
+    def bound_mark(self) -> str:
+        """What marks the unit while its bound is worked out; no cell is named so."""
+        return f"bound-{self.name}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,40 @@ class Denominator:
     best: Schedule | None = None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What came of one policy on one instance.
+
+    Parameters
+    ----------
+    row : dict
+        The row of the cell.
+    schedule : Schedule, optional
+        The policy's own, where schedules are kept.
+    without_kills : Schedule, optional
+        A schedule of the instance itself of the same cost, where there is one: it lowers U.
+    """
+
+    row: dict[str, Any]
+    schedule: Schedule | None = None
+    without_kills: Schedule | None = None
+
+
+# -- stage 0: machine code ----------------------------------------------------------------------------------------
+def warm(kind: str, name: str) -> None:
+    """Run a policy or a bound on a small instance; one that cannot is left to fail, and be told, in its own cells."""
+    import algos
+    import lowerbounds
+
+    online = Instance(prompt=[1, 1, 1, 0] * 3, output=[2, 1, 3, 4] * 3, memory=6, arrival=[0, 0, 1, 2] * 3)
+    with contextlib.suppress(Exception):
+        if kind == "policy":
+            algos.schedule(online, name)
+        else:
+            for inst in (online, online.replace(arrival=None)):
+                lowerbounds.bound(inst, name, time_limit=1e6)
+
+
 # -- stage 1: instances -------------------------------------------------------------------------------------------
 def build_instance(spec: InstanceSpec, seconds: float) -> Built:
     """Build one instance of a suite; never raises."""
@@ -117,9 +157,9 @@ def build_instance(spec: InstanceSpec, seconds: float) -> Built:
             else:
                 tuned = spec.tuned_to
                 inst = generate(
-                    spec.family.id,
+                    spec.family.handle,
                     seed=spec.seed,
-                    policy=None if tuned is None else tuned.call,
+                    policy=None if tuned is None else (tuned.handle, tuned.parameters),
                     eviction=None if tuned is None else tuned.eviction,
                     **spec.parameters,
                 )
@@ -141,27 +181,47 @@ def run_unit(unit: Unit, folder: str, isolated: bool) -> list[tuple[str, bool]]:
         Whether this is a worker process of its own, which may be ended by its hard limit.
     """
     store = RunFolder(folder)
-    rows: list[dict[str, Any]] = []
     outcome: list[tuple[str, bool]] = []
-    with _log(store, unit, isolated) as log:
-        denominator = _denominator(unit, log)
-        flushed = time.monotonic()
+    with _log(store, unit, isolated) as log, store.journal() as journal:
+        # Where every cell killed its worker there is nothing to divide, and it was the bound that killed.
+        alive = any(job.cell not in unit.dead for job in unit.jobs)
+        with _mark(store, unit.bound_mark, log):
+            known = denominator(unit, log) if alive else Denominator(None)
+        best = known.best
         for job in unit.jobs:
-            row = _judge(job, unit, denominator, store, log)
-            rows.append(row)
-            outcome.append((job.cell, row["status"] != "ok"))
-            if time.monotonic() - flushed > FLUSH_SECONDS:
-                store.write_shard(rows)
-                rows, flushed = [], time.monotonic()
-        if unit.certificates and denominator.bound is not None:
-            store.certificates.mkdir(parents=True, exist_ok=True)
-            sharpened = _sharpened(denominator.bound, denominator.best, unit.objective)
-            sharpened.save(store.certificates / f"{unit.name}.json")
-        store.write_shard(rows)
+            with _mark(store, job.cell, log):
+                judged = judge(job, unit, known, log)
+            best = cheapest(best, judged.without_kills, unit.objective)
+            if judged.schedule is not None:
+                store.keep_schedule(job.cell, judged.schedule)
+            if job is unit.jobs[-1]:
+                # Before the last row: a run that is killed here does the unit, and the certificate, again.
+                keep_certificate(store, unit, known, best)
+            journal.add(judged.row)
+            outcome.append((job.cell, judged.row["status"] != "ok"))
     return outcome
 
 
-def _denominator(unit: Unit, log: IO[str] | None) -> Denominator:
+def keep_certificate(store: RunFolder, unit: Unit, known: Denominator, best: Schedule | None) -> None:
+    """Keep the bound of a unit, with the cheapest schedule that was seen, where certificates are kept."""
+    if unit.certificates and known.bound is not None:
+        store.keep_certificate(unit.name, _sharpened(known.bound, best, unit.objective))
+
+
+@contextmanager
+def _mark(store: RunFolder, name: str, log: IO[str] | None) -> Iterator[None]:
+    """Leave a mark in the folder while a cell, or the bound of a unit, is in flight in a worker of its own."""
+    if log is None:
+        yield
+        return
+    mark = store.in_flight / name
+    mark.touch()
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def denominator(unit: Unit, log: IO[str] | None) -> Denominator:
+    """Bound the optimum of a unit's instance from both sides; never raises."""
     import lowerbounds
     from kvratio.suite.ratio import closed_form_lower
 
@@ -171,7 +231,7 @@ def _denominator(unit: Unit, log: IO[str] | None) -> Denominator:
     try:
         with hard_limit(2 * limit + 10, log), deadline(limit, f"bound {unit.bound.method}"):
             given = {"time_limit": unit.bound.time_limit, **unit.bound.options}
-            bound = lowerbounds.bound(inst, unit.bound.method, objective=unit.objective, **given)
+            bound = lowerbounds.bound(inst, unit.bound.handle, objective=unit.objective, **given)
             closed = None
             if any(job.policy.eviction != "restart" for job in unit.jobs):
                 closed = closed_form_lower(inst, unit.objective)
@@ -179,35 +239,34 @@ def _denominator(unit: Unit, log: IO[str] | None) -> Denominator:
         if inst.witness is not None:
             witness = Schedule.from_starts(inst, inst.witness)
             check(inst, witness)
-            best = _cheaper(best, witness, unit.objective)
+            best = cheapest(best, witness, unit.objective)
         upper = None if best is None else best.cost(unit.objective)
         return Denominator(bound, closed_form=closed, seconds=time.perf_counter() - begun, upper=upper, best=best)
     except Exception as fault:  # the boundary of a cell
         return Denominator(None, f"no bound ({unit.bound.method}): " + _one_line(fault), traceback.format_exc())
 
 
-def _judge(job: Job, unit: Unit, denominator: Denominator, store: RunFolder, log: IO[str] | None) -> dict[str, Any]:
-    """Run one policy, check its schedule, and return the row of its cell; never raises."""
-    row: dict[str, Any] = {"cell": job.cell, "status": "failed", "bound_seconds": denominator.seconds}
+def judge(job: Job, unit: Unit, known: Denominator, log: IO[str] | None) -> Judged:
+    """Run one policy and check its schedule; never raises."""
+    row: dict[str, Any] = {"cell": job.cell, "status": "failed", "bound_seconds": known.seconds}
     if job.cell in unit.dead:
         why = "out of memory, a crash, or stuck in compiled code"
-        return {**row, "message": f"{job.policy.call} ended its worker process ({why})"}
-    if denominator.bound is None:
-        return {**row, "message": denominator.message, "traceback": denominator.traceback}
-    if log is not None:
-        (store.in_flight / job.cell).touch()
+        words = unit.last_words.get(job.cell, "")
+        if words.startswith(TIMEOUT):
+            why = f"stuck in compiled code for {2 * unit.cell_seconds + 10:g} s"
+        message = f"{job.policy.call} ended its worker process ({why})"
+        return Judged({**row, "message": message, "traceback": words or None})
+    if known.bound is None:
+        return Judged({**row, "message": known.message, "traceback": known.traceback})
     try:
         with hard_limit(2 * unit.cell_seconds + 10, log), deadline(unit.cell_seconds, f"policy {job.policy.call}"):
-            row |= _measure(job, unit, denominator, store)
-        row["status"] = "ok"
+            judged = _measure(job, unit, known)
     except Exception as fault:  # the boundary of a cell
-        row |= {"message": _one_line(fault), "traceback": traceback.format_exc()}
-    if log is not None:
-        (store.in_flight / job.cell).unlink(missing_ok=True)
-    return row
+        return Judged({**row, "message": _one_line(fault), "traceback": traceback.format_exc()})
+    return replace(judged, row=row | judged.row | {"status": "ok"})
 
 
-def _measure(job: Job, unit: Unit, denominator: Denominator, store: RunFolder) -> dict[str, Any]:
+def _measure(job: Job, unit: Unit, known: Denominator) -> Judged:
     import algos
     from algos import registry
     from instances.augmented import policy_completion, policy_instance
@@ -215,27 +274,24 @@ def _measure(job: Job, unit: Unit, denominator: Denominator, store: RunFolder) -
     inst, policy = unit.instance, job.policy
     played = policy_instance(inst)
     begun = time.perf_counter()
-    schedule = algos.schedule(played, policy.id, eviction=policy.eviction, seed=job.seed, **policy.parameters)
+    schedule = algos.schedule(played, policy.handle, eviction=policy.eviction, seed=job.seed, **policy.parameters)
     ran = time.perf_counter()
     check(played, schedule)
     checked = time.perf_counter()
-    if unit.schedules:
-        store.schedules.mkdir(parents=True, exist_ok=True)
-        schedule.save(store.schedules / f"{job.cell[:24]}.json")
     completion = policy_completion(inst, schedule)
     totals = {"completion": int(completion.sum()), "flow": int((completion - inst.arrival).sum())}
     restart = policy.eviction == "restart"
+    without_kills = None
     if restart and played is inst:
         # Deleting the void attempts leaves a schedule without kills of the same cost (docs/model.md, section 4).
         without_kills = Schedule.from_starts(inst, schedule.start, policy.id)
-        denominator.best = _cheaper(denominator.best, without_kills, unit.objective)
-    bound = denominator.bound
+    bound = known.bound
     assert bound is not None
-    lower = bound.lower if restart else denominator.closed_form
+    lower = bound.lower if restart else known.closed_form
     guarantee, holds = None, None
     if played is inst:
-        guarantee, holds = _guarantee(registry.card(policy.id), policy, inst, unit.objective)
-    return {
+        guarantee, holds = _guarantee(registry.card(policy.handle), policy, inst, unit.objective)
+    row = {
         "cost": totals[unit.objective],
         "total_completion": totals["completion"],
         "total_flow": totals["flow"],
@@ -252,13 +308,14 @@ def _measure(job: Job, unit: Unit, denominator: Denominator, store: RunFolder) -
         "bound_method": bound.method if restart else "LB0-LB4",
         "bound_grade": bound.grade if restart else "certified",
         "lower": lower,
-        "bound_upper": denominator.upper,
+        "bound_upper": known.upper,
         "own_upper": totals[unit.objective] if restart and played is inst else None,
         "guarantee": guarantee,
         "guarantee_holds": holds,
         "policy_seconds": ran - begun,
         "check_seconds": checked - ran,
     }
+    return Judged(row, schedule if unit.schedules else None, without_kills)
 
 
 def _guarantee(card: Any, policy: PolicySpec, inst: Instance, objective: str) -> tuple[float | None, bool | None]:
@@ -276,10 +333,11 @@ def _guarantee(card: Any, policy: PolicySpec, inst: Instance, objective: str) ->
     return (None if ratio is None else float(ratio)), bool(proved.holds(inst, settings))
 
 
-def _cheaper(known: Schedule | None, other: Schedule, objective: str) -> Schedule:
-    if known is None or other.cost(objective) < known.cost(objective):
-        return other
-    return known
+def cheapest(known: Schedule | None, other: Schedule | None, objective: str) -> Schedule | None:
+    """Return the cheaper of two schedules, the first where they tie; either may be missing."""
+    if known is None or other is None:
+        return other if known is None else known
+    return other if other.cost(objective) < known.cost(objective) else known
 
 
 def _sharpened(bound: Bound, best: Schedule | None, objective: str) -> Bound:
@@ -296,15 +354,28 @@ def _sharpened(bound: Bound, best: Schedule | None, objective: str) -> Bound:
 
 @contextmanager
 def _log(store: RunFolder, unit: Unit, isolated: bool) -> Iterator[IO[str] | None]:
-    """Open the file into which a worker that must be ended writes its last traceback."""
+    """Open the log of a unit where a worker of its own may have to be ended."""
     if not isolated:
         yield None
         return
-    store.in_flight.mkdir(parents=True, exist_ok=True)
-    path = store.in_flight / f"{unit.name}-{os.getpid()}.log"
+    with keep_log(store.in_flight, unit.name) as log:
+        yield log
+
+
+@contextmanager
+def keep_log(folder: Path, name: str) -> Iterator[IO[str]]:
+    """Open the file into which a worker that must be ended writes its last traceback; it goes when all went well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{os.getpid()}.log"
     with path.open("w") as log:
         yield log
     path.unlink(missing_ok=True)
+
+
+def last_words(folder: Path, name: str) -> str:
+    """Return what the workers that died over something wrote at the last; empty where they had no time to."""
+    texts = [path.read_text() for path in sorted(folder.glob(f"{name}-*.log"))]
+    return next((text for text in reversed(texts) if text), "")
 
 
 def _one_line(fault: BaseException) -> str:
@@ -314,5 +385,5 @@ def _one_line(fault: BaseException) -> str:
 
 
 def in_flight(folder: Path) -> list[str]:
-    """Cells that had begun and not ended when their worker died."""
+    """Cells, and bounds of units, that had begun and not ended when their worker died."""
     return sorted(p.name for p in folder.glob("*") if not p.suffix) if folder.is_dir() else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import signal
 import threading
@@ -11,6 +12,9 @@ from types import FrameType
 from typing import IO
 
 from kvratio.problem.errors import KvratioError
+
+#: how the last words of a process begin that `hard_limit` ended
+TIMEOUT = "Timeout ("
 
 
 class CellTimeout(KvratioError):
@@ -23,14 +27,16 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
 
     The alarm is a signal, delivered between two Python instructions: compiled code is stopped when it returns. A
     loop that never returns is left to `hard_limit` and to the engine's limit on rounds. Signals reach the main
-    thread only; in another thread, and where there are no interval timers, the block runs without a limit.
+    thread only; in another thread (as in dask workers) the interpreter is asked to raise there, at the same places.
     """
+    told = f"{what} took longer than {seconds:g} s: raise cell_seconds, or use a smaller instance"
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
+        with _thread_deadline(seconds, told):
+            yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise CellTimeout(f"{what} took longer than {seconds:g} s: raise cell_seconds, or use a smaller instance")
+        raise CellTimeout(told)
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -39,6 +45,35 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous)
+
+
+class _Rung(BaseException):
+    """Raised in a thread by its alarm; nothing in the block takes it for an error of its own."""
+
+
+@contextmanager
+def _thread_deadline(seconds: float, told: str) -> Iterator[None]:
+    """`deadline` for threads other than the main one."""
+    thread, lock, over = ctypes.c_ulong(threading.get_ident()), threading.Lock(), False
+
+    def ring() -> None:
+        with lock:
+            if not over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Rung))
+
+    alarm = threading.Timer(seconds, ring)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        try:
+            yield
+        finally:
+            with lock:
+                over = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # rung, and not yet arrived
+            alarm.cancel()
+    except _Rung:
+        raise CellTimeout(told) from None
 
 
 @contextmanager

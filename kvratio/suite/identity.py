@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from instances.augmented import AUGMENTED
-from kvratio.problem.errors import UnknownName
+from kvratio.problem.errors import BadParameter, UnknownName
 from kvratio.problem.instance import Instance
+from kvratio.problem.plugins import Plugin, PluginError
 from kvratio.suite.naming import canonical
 from kvratio.suite.plan import BoundSpec, PolicySpec
 
 #: the packages whose source is named in the manifest
-PACKAGES = ("kvratio.problem", "kvratio.suite", "algos", "instances", "lowerbounds")
+PACKAGES = ("kvratio.problem", "kvratio.suite", "algos", "instances", "lowerbounds", "stability")
 
 
 @cache
@@ -45,31 +46,45 @@ def instance_identity(inst: Instance) -> str:
     return hashlib.sha256(f"{inst.key} {given}".encode()).hexdigest()
 
 
-@cache
-def policy_identity(policy: str) -> str:
+def policy_identity(policy: PolicySpec) -> str:
     """Hash of everything that decides what a policy does: its own source, the engine's and the model's."""
+    return _policy_identity(policy.handle)
+
+
+@lru_cache(maxsize=1024)
+def _policy_identity(handle: str | Plugin) -> str:
     from algos import registry
     from kvratio.problem.compiled import source_hash
 
-    return f"{registry.card(policy).identity}.{source_hash('algos.run')[:16]}"
+    try:
+        own = registry.card(handle).identity
+    except (PluginError, BadParameter):
+        if not isinstance(handle, Plugin):
+            raise
+        # It cannot be loaded, so its cells fail; the failure belongs to this content of its files.
+        own = f"broken {handle.digest}"
+    return f"{own}.{source_hash('algos.run')[:16]}"
 
 
-def cell_key(instance: str, policy: PolicySpec, seed: int, bound: BoundSpec, objective: str) -> str:
+def cell_key(
+    instance: str, policy: PolicySpec, seed: int, bound: BoundSpec, objective: str, family: Plugin | None = None
+) -> str:
     """Content key of a cell: equal keys mean equal results, whatever suite asks for them.
 
     ``instance`` is the instance's identity. The key covers the instance, the policy with its parameters, eviction
-    and seed, the bound with its options, and the source of everything that computes them. Labels, file names and
-    timings are not in it.
+    and seed, the bound with its options, and the source of everything that computes them; of a user's family also its
+    own files, since a changed witness is no other instance. Labels, file names and timings are not in it.
     """
     parts = [
         instance,
         policy.id,
-        policy_identity(policy.id),
+        policy_identity(policy),
         canonical(policy.parameters),
         policy.eviction,
         str(seed),
         bound.identity,
         package_hash("lowerbounds"),
         objective,
+        *([] if family is None else [family.digest]),
     ]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

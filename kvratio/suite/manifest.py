@@ -14,7 +14,10 @@ from kvratio.problem.errors import KvratioError
 from kvratio.suite.identity import PACKAGES, file_hash, package_hash
 from kvratio.suite.plan import Suite
 
-LIBRARIES = ("numpy", "numba", "scipy", "pandas", "pyarrow", "pulp", "highspy", "joblib", "matplotlib", "rich", "typer")
+LIBRARIES = (
+    *("numpy", "numba", "scipy", "pandas", "pyarrow", "pulp", "highspy", "joblib", "matplotlib", "rich", "typer"),
+    *("dask", "distributed"),
+)
 
 
 def versions() -> dict[str, str]:
@@ -37,8 +40,17 @@ def machine() -> dict[str, Any]:
     return {"processor": _processor(), "cores": cores, "memory_bytes": memory, "system": platform.platform()}
 
 
-def manifest(suite: Suite, begun: datetime.datetime, seconds: float, counts: dict[str, int]) -> dict[str, Any]:
-    """Everything a reader needs to judge and repeat a run, as JSON-able data."""
+def manifest(
+    suite: Suite,
+    begun: datetime.datetime,
+    seconds: float,
+    counts: dict[str, int],
+    plugins: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Everything a reader needs to judge and repeat a run, as JSON-able data.
+
+    ``plugins`` are the entries of the user's files that the run folder keeps (`kvratio.suite.plugin_store`).
+    """
     return {
         "kind": "kvratio run",
         "suite": suite.to_dict(),
@@ -50,11 +62,12 @@ def manifest(suite: Suite, begun: datetime.datetime, seconds: float, counts: dic
         "versions": versions(),
         "machine": machine(),
         "sources_sha256": {package: package_hash(package) for package in PACKAGES},
-        "data_sha256": _data(suite),
+        "data_sha256": data_hashes(suite),
+        **({"plugins": plugins} if plugins else {}),
     }
 
 
-def _data(suite: Suite) -> dict[str, str]:
+def data_hashes(suite: Suite) -> dict[str, str]:
     """Hash of every trace file that the suite reads."""
     found = {}
     for family in suite.families:

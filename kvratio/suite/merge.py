@@ -19,6 +19,12 @@ def merged_rows(planned: Sequence[PlannedCell], measured: Mapping[str, Mapping[s
     policy of the run made on it (docs/model.md, section 7), so it does not depend on the order of the work.
     """
     rows = [{**_planned(item), **(measured.get(item.cell) or _unbuilt(item))} for item in planned]
+    divide(rows)
+    return rows
+
+
+def divide(rows: Sequence[dict[str, Any]]) -> None:
+    """Set U, the least over all rows of an instance, and the ratios of every row."""
     least: dict[tuple[str, str], int] = {}
     for row in rows:
         for candidate in (row.get("bound_upper"), row.get("own_upper")):
@@ -26,9 +32,8 @@ def merged_rows(planned: Sequence[PlannedCell], measured: Mapping[str, Mapping[s
                 at = (row["instance"], row["objective"])
                 least[at] = min(candidate, least.get(at, candidate))
     for row in rows:
-        row["upper"] = least.get((row.get("instance", ""), row["objective"]))
+        row["upper"] = least.get((row.get("instance") or "", row["objective"]))
         row["ratio_low"], row["ratio_high"] = ratio_interval(row)
-    return rows
 
 
 def ratio_interval(row: Mapping[str, Any]) -> tuple[float | None, float | None]:

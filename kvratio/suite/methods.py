@@ -25,6 +25,11 @@ def methods() -> dict[str, str]:
     return {name: ABOUT.get(name, "") for name in METHODS}
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a method of that name is one of ours."""
+    return name in methods()
+
+
 def require(name: str) -> str:
     """Return the name of a method; raise UnknownName if there is none of that name."""
     known = methods()

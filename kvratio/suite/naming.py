@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kvratio.problem.errors import BadParameter
+from kvratio.problem.plugins import module_file
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
+#: file.py and file.py:name, then module:name, each with parameters or without
+_OWN = re.compile(r"^(.*?\.py(?::[A-Za-z_]\w*(?=:|$))?|[A-Za-z_][\w.]*:[A-Za-z_]\w*(?=:|$))(?::(.*))?$", re.DOTALL)
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -34,8 +37,10 @@ def parse_name(text: str) -> tuple[str, dict[str, Any]]:
     BadParameter
         A pair without ``=``, or a key given twice.
     """
-    # A family of one's own is named file.py:family, so that colon belongs to the name.
-    own = re.match(r"^(.+\.py:\w+)(?::(.*))?$", text.strip())
+    # A card of one's own is named file.py, file.py:name or module:name, so that such a colon belongs to the name.
+    own = _OWN.match(text.strip())
+    if own is not None and ".py" not in own[1] and module_file(own[1].partition(":")[0]) is None:
+        own = None  # no module of that name: a parameter without its value
     name, rest = (own[1], own[2] or "") if own else text.strip().partition(":")[::2]
     parameters: dict[str, Any] = {}
     for pair in _split_top_level(rest):

@@ -11,7 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from kvratio.problem.errors import UnknownName
+from kvratio.problem.plugins import Plugin
 from kvratio.suite.naming import canonical, format_name, format_value
+
+#: what the label of a policy ends with that the Python interpreter runs
+SLOW = " (slow)"
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,25 @@ class BoundSpec:
         Seconds a solver may take. Methods without a solver do not read it.
     options : mapping
         Passed on to the method.
+    plugin : Plugin, optional
+        The user's file that the method is from, pinned.
     """
 
     method: str = "best"
     time_limit: float = 60.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    plugin: Plugin | None = field(default=None, repr=False)
 
     @property
     def identity(self) -> str:
         """Text that is equal exactly for equal bounds."""
-        return canonical({"method": self.method, "time_limit": self.time_limit, "options": dict(self.options)})
+        about = {"method": self.method, "time_limit": self.time_limit, "options": dict(self.options)}
+        return canonical(about | _source(self.plugin))
+
+    @property
+    def handle(self) -> str | Plugin:
+        """What `lowerbounds.bound` takes."""
+        return self.plugin or self.method
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class PolicySpec:
         ``restart``, ``recompute`` or ``swap``; resolved from the card where the suite leaves it out.
     seeds : tuple of int
         More than one only for randomised policies.
+    plugin : Plugin, optional
+        The user's file that the policy is from, pinned.
     """
 
     id: str
@@ -59,11 +74,17 @@ class PolicySpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     eviction: str = "restart"
     seeds: tuple[int, ...] = (0,)
+    plugin: Plugin | None = field(default=None, repr=False)
 
     @property
     def call(self) -> str:
         """The policy as the command line writes it."""
-        return format_name(self.id, self.parameters)
+        return format_name(self.plugin.text if self.plugin else self.id, self.parameters)
+
+    @property
+    def handle(self) -> str | Plugin:
+        """What `algos.schedule` and `algos.registry.card` take."""
+        return self.plugin or self.id
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,8 @@ class FamilySpec:
         The instance is tuned to each policy, so each policy has its own.
     policies : tuple of str
         Labels of the policies that run here; empty: all.
+    plugin : Plugin, optional
+        The user's file that the family is from, pinned.
     """
 
     id: str
@@ -100,6 +123,12 @@ class FamilySpec:
     bound: BoundSpec = field(default_factory=BoundSpec)
     adaptive: bool = False
     policies: tuple[str, ...] = ()
+    plugin: Plugin | None = field(default=None, repr=False)
+
+    @property
+    def handle(self) -> str | Plugin:
+        """What `generate` takes."""
+        return self.plugin or self.id
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
@@ -217,8 +246,12 @@ class Suite:
         )
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Suite:
-        """Build a suite from `to_dict`'s data, without checking the names again."""
+    def from_dict(cls, data: Mapping[str, Any], plugins: Mapping[str, Plugin] | None = None) -> Suite:
+        """Build a suite from `to_dict`'s data, without checking the names again.
+
+        ``plugins`` are those it needs by digest, as the run folder keeps them; others are left out.
+        """
+        plugins = plugins or {}
         families = tuple(
             FamilySpec(
                 **{
@@ -226,13 +259,21 @@ class Suite:
                     "seeds": tuple(f["seeds"]),
                     "policies": tuple(f["policies"]),
                     "grid": {key: tuple(values) for key, values in f["grid"].items()},
-                    "bound": BoundSpec(**f["bound"]),
+                    "bound": BoundSpec(**_with(plugins, f["bound"])),
+                    **_with(plugins, f, alone=True),
                 }
             )
             for f in data["families"]
         )
-        policies = tuple(PolicySpec(**{**p, "seeds": tuple(p["seeds"])}) for p in data["policies"])
+        policies = tuple(PolicySpec(**{**_with(plugins, p), "seeds": tuple(p["seeds"])}) for p in data["policies"])
         return cls(**{**data, "policies": policies, "families": families})
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Every user's file that the suite needs, each content and name once."""
+        found = [spec.plugin for spec in self.policies]
+        found += [plugin for family in self.families for plugin in (family.plugin, family.bound.plugin)]
+        return tuple({plugin.digest: plugin for plugin in found if plugin is not None}.values())
 
     def narrowed(self, policies: tuple[str, ...] = (), families: tuple[str, ...] = ()) -> Suite:
         """Return the suite with only some policies and families, by label."""
@@ -247,10 +288,24 @@ class Suite:
 
 def _by_label(items: tuple[Any, ...], label: str, what: str, suite: str) -> Any:
     for item in items:
-        if item.label == label:
+        if label in (item.label, item.label.removesuffix(SLOW)):
             return item
     raise UnknownName(f"suite {suite} has no {what} {label!r}: choose from {', '.join(item.label for item in items)}")
 
 
 def _plain(spec: Any) -> dict[str, Any]:
-    return {key: value for key, value in vars(spec).items() if key not in ("bound", "points")}
+    rest = {key: value for key, value in vars(spec).items() if key not in ("bound", "points", "plugin")}
+    return rest | _source(spec.plugin)
+
+
+def _source(plugin: Plugin | None) -> dict[str, str]:
+    """How plain data name a plug-in: by the hash of its sources; nothing where there is none."""
+    return {} if plugin is None else {"plugin": plugin.digest}
+
+
+def _with(plugins: Mapping[str, Plugin], data: Mapping[str, Any], alone: bool = False) -> dict[str, Any]:
+    """Return plain data, or its entry ``plugin`` alone, with the plug-in itself in place of its hash."""
+    if "plugin" not in data:
+        return {} if alone else dict(data)
+    restored = {"plugin": plugins.get(data["plugin"])}
+    return restored if alone else {**data, **restored}

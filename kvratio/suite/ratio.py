@@ -32,7 +32,7 @@ def enclose(
     if not restart:
         lower = closed_form_lower(inst, objective)
         return lower, None, None, cost / lower if lower > 0 else float("inf")
-    found = lowerbounds.bound(inst, bound.method, objective=objective, time_limit=bound.time_limit, **bound.options)
+    found = lowerbounds.bound(inst, bound.handle, objective=objective, time_limit=bound.time_limit, **bound.options)
     uppers = [] if found.upper is None else [found.upper]
     if inst.witness is not None:
         witness = Schedule.from_starts(inst, inst.witness)

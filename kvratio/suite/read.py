@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.resources
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kvratio.problem.bound import OBJECTIVES
 from kvratio.problem.errors import BadParameter, KvratioError, UnknownName
+from kvratio.problem.plugins import Plugin
 from kvratio.suite.naming import format_name, nearest
+from kvratio.suite.own import broken_policy, is_broken, mark_of, own_bound_id, pinned
 from kvratio.suite.plan import BoundSpec, FamilySpec, PolicySpec, Suite
+from kvratio.suite.plugin_store import kept_plugins
+from kvratio.suite.store import RunFolder
 
 TOP_KEYS = (
     *("name", "title", "objective", "seeds", "policy_seeds", "cell_seconds", "resamples", "confidence"),
@@ -32,6 +37,8 @@ def suite_names() -> list[str]:
 def load_suite(source: str | Path) -> Suite:
     """Read a built-in suite by name or a TOML file by path, and check every name and value in it.
 
+    The folder of a run gives the suite of that run, with the users' files that it kept.
+
     Raises
     ------
     UnknownName
@@ -42,9 +49,11 @@ def load_suite(source: str | Path) -> Suite:
     path = Path(source)
     if str(source) in suite_names():
         entry = importlib.resources.files("kvratio.suite") / "suites" / f"{source}.toml"
-        text, where, stem = entry.read_text(), f"suite {source}", str(source)
+        text, where, stem, folder = entry.read_text(), f"suite {source}", str(source), None
+    elif (path / "manifest.json").is_file():
+        return suite_of_run(path)
     elif path.is_file():
-        text, where, stem = path.read_text(), str(path), path.stem
+        text, where, stem, folder = path.read_text(), str(path), path.stem, path.resolve().parent
     else:
         hint = "there is no such file" if path.suffix == ".toml" else f"built in are {', '.join(suite_names())}"
         raise UnknownName(f"suite {str(source)!r}: {hint}; give a built-in name or the path of a TOML file")
@@ -52,25 +61,42 @@ def load_suite(source: str | Path) -> Suite:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise BadParameter(f"{where}: not TOML ({fault}): mend the line named") from fault
-    return read_suite(data, where, stem)
+    return read_suite(data, where, stem, folder)
 
 
-def read_suite(data: Mapping[str, Any], where: str = "suite", stem: str = "suite") -> Suite:
-    """Build a checked suite from parsed TOML; ``where`` names it in messages, ``stem`` is its default name."""
+def suite_of_run(path: Path) -> Suite:
+    """Return the suite of a run folder, with policies, families and bounds of users' files as they were then.
+
+    Raises
+    ------
+    BadParameter
+        A file that the run kept was changed or is gone.
+    """
+    folder = RunFolder(path)
+    data = folder.read_manifest()
+    return replace(Suite.from_dict(data["suite"], kept_plugins(folder.plugins, data)), source=data["read_from"])
+
+
+def read_suite(data: Mapping[str, Any], where: str = "suite", stem: str = "suite", folder: Path | None = None) -> Suite:
+    """Build a checked suite from parsed TOML.
+
+    ``where`` names it in messages, ``stem`` is its default name, and relative paths of plug-ins start at ``folder``
+    (default: the current one).
+    """
     _only(data, TOP_KEYS, where)
     objective = _choice(data.get("objective", "completion"), OBJECTIVES, f"{where}: objective")
     seeds = read_seeds(data.get("seeds", 1), f"{where}: seeds")
-    bound = _read_bound(data.get("bound", {}), BoundSpec(), f"{where}: bound")
+    bound = read_bound(data.get("bound", {}), BoundSpec(), f"{where}: bound", folder)
     policy_seeds = read_seeds(data.get("policy_seeds", 1), f"{where}: policy_seeds")
     policies = tuple(
-        _read_policy(entry, policy_seeds, f"{where}: policy {k}")
+        read_policy(entry, policy_seeds, f"{where}: policy {k}", folder)
         for k, entry in enumerate(_tables(data, "policy", where), 1)
     )
     if not policies:
         raise BadParameter(f"{where}: no policy: add at least one [[policy]] table with an id")
     labels = tuple(policy.label for policy in policies)
     families = tuple(
-        _read_family(entry, kind, seeds, objective, bound, labels, f"{where}: {kind} {k}")
+        read_family(entry, kind, seeds, objective, bound, labels, f"{where}: {kind} {k}", folder)
         for kind in ("family", "trace")
         for k, entry in enumerate(_tables(data, kind, where), 1)
     )
@@ -94,12 +120,20 @@ def read_suite(data: Mapping[str, Any], where: str = "suite", stem: str = "suite
 
 
 # -- policies -----------------------------------------------------------------------------------------------------
-def _read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str) -> PolicySpec:
+def read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str, folder: Path | None) -> PolicySpec:
+    """Read one [[policy]] table; `read_suite` has the meaning of the rest."""
     from algos import registry
 
     _only(entry, POLICY_KEYS, where)
     name = _required(entry, "id", where)
-    card = _lookup(registry.card, name, registry.policy_ids(), f"{where}: id")
+    plugin = pinned(name, "policy", registry.is_built_in, where, folder)
+    if plugin is not None and is_broken(plugin):
+        given = _table(entry.get("parameters", {}), f"{where}: parameters")
+        return broken_policy(plugin, str(entry.get("label", "")), given, entry.get("eviction", "restart"))
+    if plugin is not None:
+        card = registry.card(plugin)
+    else:
+        card = _lookup(registry.card, name, registry.policy_ids(), f"{where}: id")
     parameters = _table(entry.get("parameters", {}), f"{where}: parameters")
     _check_parameters(parameters, card.parameters, f"{where} ({name})")
     eviction = entry.get("eviction", card.eviction)
@@ -110,12 +144,12 @@ def _read_policy(entry: Mapping[str, Any], seeds: tuple[int, ...], where: str) -
             raise BadParameter(
                 f"{where} ({name}): seeds is {entry['seeds']!r}: it is deterministic, so one is enough; drop the key"
             )
-    label = str(entry.get("label") or format_name(card.id, parameters))
-    return PolicySpec(card.id, label, parameters, eviction, seeds if card.randomised else (0,))
+    label = str(entry.get("label") or format_name(card.id, parameters)) + mark_of(card)
+    return PolicySpec(card.id, label, parameters, eviction, seeds if card.randomised else (0,), plugin)
 
 
 # -- families and traces ------------------------------------------------------------------------------------------
-def _read_family(
+def read_family(
     entry: Mapping[str, Any],
     kind: str,
     seeds: tuple[int, ...],
@@ -123,9 +157,14 @@ def _read_family(
     bound: BoundSpec,
     policies: tuple[str, ...],
     where: str,
+    folder: Path | None,
 ) -> FamilySpec:
+    """Read one [[family]] or [[trace]] table."""
+    from instances.registry import is_built_in
+
     _only(entry, FAMILY_KEYS if kind == "family" else TRACE_KEYS, where)
     name = _required(entry, "id" if kind == "family" else "name", where)
+    plugin = pinned(name, "family", is_built_in, where, folder) if kind == "family" else None
     where = f"{where} ({name})"
     fixed = _table(entry.get("parameters", {}), f"{where}: parameters")
     grid = {
@@ -135,7 +174,12 @@ def _read_family(
     twice = sorted(set(fixed) & set(grid))
     if twice:
         raise BadParameter(f"{where}: {twice[0]} is in parameters and in grid: keep one of them")
-    adaptive = _check_family(name, fixed, grid, where) if kind == "family" else _check_trace(fixed, grid, where)
+    if kind == "trace":
+        called, adaptive = name, _check_trace(fixed, grid, where)
+    elif plugin is not None and is_broken(plugin):
+        called, adaptive = Path(plugin.sources.path).stem, False
+    else:
+        called, adaptive = _check_family(plugin or name, fixed, grid, where)
     chosen = tuple(entry.get("policies", ()))
     for label in chosen:
         if label not in policies:
@@ -143,24 +187,31 @@ def _read_family(
     if "seeds" in entry:
         seeds = read_seeds(entry["seeds"], f"{where}: seeds")
     return FamilySpec(
-        id=name,
-        label=str(entry.get("label") or Path(name).name),
+        id=called,
+        label=str(entry.get("label") or Path(called).name),
         kind=kind,
         fixed=fixed,
         grid=grid,
         seeds=seeds if kind == "family" else (0,),
         objective=_choice(entry.get("objective", objective), OBJECTIVES, f"{where}: objective"),
-        bound=_read_bound(entry.get("bound", {}), bound, f"{where}: bound"),
+        bound=read_bound(entry.get("bound", {}), bound, f"{where}: bound", folder),
         adaptive=adaptive,
         policies=chosen,
+        plugin=plugin,
     )
 
 
-def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
-    """Check every value of every parameter against the family's card; return whether it is adaptive."""
+def _check_family(
+    name: str | Plugin, fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str
+) -> tuple[str, bool]:
+    """Check every value of every parameter against the family's card; return its id and whether it is adaptive."""
     from instances import registry as families
 
-    card = _lookup(families.family, name, families.family_ids(), f"{where}: id")
+    card = (
+        _lookup(families.family, name, families.family_ids(), f"{where}: id")
+        if isinstance(name, str)
+        else families.family(name)
+    )
     known = {parameter.name: parameter for parameter in card.parameters}
     for key, values in {**{key: (value,) for key, value in fixed.items()}, **grid}.items():
         if key == "order" and card.orders:
@@ -168,7 +219,7 @@ def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[
         if key not in known:
             if card.is_wrapper:
                 continue  # handed on to the base family, which refuses what it does not know
-            raise BadParameter(f"{where}: {key} is no parameter of {name}{nearest(key, known)}")
+            raise BadParameter(f"{where}: {key} is no parameter of {card.id}{nearest(key, known)}")
         for value in values:
             known[key].read(value, where)
             if known[key].kind == "base":
@@ -178,7 +229,7 @@ def _check_family(name: str, fixed: Mapping[str, Any], grid: Mapping[str, tuple[
     if missing:
         raise BadParameter(f"{where}: {missing[0]} is missing: give it under parameters or grid")
     first = {**fixed, **{key: values[0] for key, values in grid.items()}}
-    return families.takes_policy(name, **first)
+    return card.id, families.takes_policy(name, **first)
 
 
 def _check_trace(fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], where: str) -> bool:
@@ -188,18 +239,24 @@ def _check_trace(fixed: Mapping[str, Any], grid: Mapping[str, tuple[Any, ...]], 
 
 
 # -- bounds and small values --------------------------------------------------------------------------------------
-def _read_bound(entry: Mapping[str, Any], default: BoundSpec, where: str) -> BoundSpec:
+def read_bound(entry: Mapping[str, Any], default: BoundSpec, where: str, folder: Path | None = None) -> BoundSpec:
+    """Read one [bound] table; what it leaves out is taken from ``default``."""
     from kvratio.suite import methods
 
     _only(_table(entry, where), BOUND_KEYS, where)
     method = entry.get("method", default.method)
-    _choice(method, methods.methods(), f"{where}.method")
+    plugin = default.plugin
+    if "method" in entry:
+        plugin = pinned(str(method), "bound", methods.is_built_in, where, folder)
+        method = own_bound_id(plugin) if plugin is not None else method
+    if plugin is None:
+        _choice(method, methods.methods(), f"{where}.method")
     limit = _number(entry.get("time_limit", default.time_limit), f"{where}.time_limit", 0.0)
-    inherited = default.options if method == default.method else {}
+    inherited = default.options if (method, plugin) == (default.method, default.plugin) else {}
     options = _table(entry.get("options", {}), f"{where}.options")
     # TOML has no null, and options such as solver take None.
     given = {key: None if value == "none" else value for key, value in options.items()}
-    return BoundSpec(method, limit, {**inherited, **given})
+    return BoundSpec(method, limit, {**inherited, **given}, plugin)
 
 
 def read_seeds(value: Any, where: str) -> tuple[int, ...]:

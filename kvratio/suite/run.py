@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from kvratio.problem.instance import Instance
-from kvratio.suite.cell import Built, Job, Unit, build_instance, in_flight, run_unit
+from kvratio.suite.backends.backend import Backend
+from kvratio.suite.backends.opening import open_backend, require_backend
+from kvratio.suite.cell import Built, Job, Unit
 from kvratio.suite.identity import cell_key
+from kvratio.suite.lock import hold
 from kvratio.suite.manifest import manifest
 from kvratio.suite.merge import merged_rows
 from kvratio.suite.plan import InstanceSpec, Suite
+from kvratio.suite.plugin_store import keep_plugins
 from kvratio.suite.progress import Reporter, reporter
-from kvratio.suite.read import load_suite
+from kvratio.suite.read import load_suite, suite_of_run
+from kvratio.suite.seal import seal
 from kvratio.suite.store import RunFolder, write_json
-from kvratio.suite.workers import WorkerDied, alone, parallel, worker_count
+from kvratio.suite.workers import worker_count
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,10 @@ def run_suite(
     resume: bool = True,
     progress: bool = True,
     retry_failed: bool = False,
+    backend: str | None = None,
+    scheduler: str | None = None,
 ) -> Run:
-    """Run every cell of a suite on this machine and write the run folder.
+    """Run every cell of a suite and write the run folder.
 
     Parameters
     ----------
@@ -89,6 +93,11 @@ def run_suite(
         Show progress on stderr.
     retry_failed : bool
         Try cells again that failed before.
+    backend : {"serial", "processes", "dask"}, optional
+        Where the cells are worked out; default: processes of this machine. ``serial`` is this process, users' code
+        included. The results are the same bytes whatever the backend.
+    scheduler : str, optional
+        Address of a dask scheduler; default with ``dask``: a cluster of ``workers`` processes on this machine.
 
     Returns
     -------
@@ -97,35 +106,53 @@ def run_suite(
     Raises
     ------
     UnknownName, BadParameter, TraceError
-        The suite or the folder means nothing, or a trace is not there. A cell that fails raises nothing: it is one
-        failed row.
+        The suite, the folder or the backend means nothing, another process holds the folder, or a trace is not there.
+        A cell that fails raises nothing: it is one failed row.
     """
-    begun, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     plan = suite if isinstance(suite, Suite) else load_suite(suite)
-    workers = worker_count(workers)
-    _require_traces(plan)
+    require_means(plan, workers, backend, scheduler)
     folder = RunFolder(out if out is not None else Path("runs") / plan.name)
     folder.create()
-    if not resume:
-        folder.clear()
-        folder.create()
-    told = reporter(progress)
-    try:
-        _warm_up(plan, workers, told)
-        planned = _build(plan, folder, workers, told)
-        done = {cell: row for cell, row in folder.finished().items() if row["status"] == "ok" or not retry_failed}
-        wanted = {p.cell for p in planned}
-        reused = len(wanted & set(done))
-        units = _units(plan, planned, done)
-        _run_units(units, folder, workers, told, skipped=reused, total=len(wanted))
-        rows = merged_rows(planned, folder.finished())
-        folder.write_merged(rows)
-    finally:
-        told.close()
+    with hold(folder.path) as left_over:
+        if not resume:
+            folder.clear()
+        folder.lay_out()
+        folder.sweep()
+        told = reporter(progress)
+        if left_over:
+            told.note(f"{folder.path}: an earlier run ended without a word: going on with what it finished")
+        place: Backend | None = None
+        try:
+            place = open_backend(backend, scheduler, workers, bool(plan.plugins), told)
+            return _run(plan, folder, place, told, retry_failed)
+        finally:
+            told.close()
+            if place is not None:
+                place.close()
+
+
+def _run(plan: Suite, folder: RunFolder, place: Backend, told: Reporter, retry_failed: bool) -> Run:
+    """Go through the stages in a folder that this process holds."""
+    begun, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    kept = keep_plugins(plan.plugins, folder.plugins)
+    _warm_up(plan, place, told)
+    planned = _build(plan, folder, place, told)
+    done = {cell: row for cell, row in folder.finished().items() if row["status"] == "ok" or not retry_failed}
+    wanted = {p.cell for p in planned}
+    reused = len(wanted & set(done))
+    told.stage("running cells", len(wanted))
+    told.advance(reused)
+    for outcome in place.judge(_units(plan, planned, done), folder):
+        told.advance(len(outcome), sum(failed for _, failed in outcome))
+    rows = merged_rows(planned, folder.finished())
     failed = len({row["cell"] for row in rows if row["status"] != "ok"})
     seconds = time.monotonic() - clock
     counts = {"rows": len(rows), "cells": len(wanted), "failed": failed, "reused": reused}
-    write_json(folder.manifest, manifest(plan, begun, seconds, counts) | {"workers": workers})
+    about = manifest(plan, begun, seconds, counts, kept) | {"workers": place.workers, "backend": place.name}
+    # The manifest comes first: while the journals are there, a killed run does all of this again.
+    write_json(folder.manifest, about)
+    folder.write_merged(rows)
+    seal(folder.path)
     return Run(plan, folder, seconds, counts["cells"], failed, reused)
 
 
@@ -141,54 +168,42 @@ def load_run(path: str | Path) -> Run:
     data = folder.read_manifest()
     folder.table()
     counts = data["cells"]
-    suite = replace(Suite.from_dict(data["suite"]), source=data["read_from"])
+    suite = suite_of_run(folder.path)
     return Run(suite, folder, data["seconds"], counts["cells"], counts["failed"], counts["reused"])
 
 
-def _require_traces(plan: Suite) -> None:
-    """Raise TraceError before anything is computed if a trace is not there."""
+def require_means(plan: Suite, workers: int | None, backend: str | None, scheduler: str | None) -> None:
+    """Raise, before anything is computed or written, if a trace is not there or the backend means nothing."""
     from instances.traces.locate import find_trace
 
+    worker_count(workers)
+    require_backend(backend, scheduler, workers)
     for family in plan.families:
         if family.kind == "trace":
             find_trace(family.id)
 
 
 # -- stages -------------------------------------------------------------------------------------------------------
-def _warm_up(plan: Suite, workers: int, told: Reporter) -> None:
-    """Compile every policy and bound once, spread over the workers; the machine code then lies on disk for all.
+def _warm_up(plan: Suite, place: Backend, told: Reporter) -> None:
+    """Compile every policy and bound once; the machine code then lies on disk for all.
 
     Bounds come first: they are the longest single task.
     """
-    bounds = sorted({family.bound.method for family in plan.families})
-    tasks = [("bound", name) for name in bounds] + [("policy", name) for name in sorted({p.id for p in plan.policies})]
+    bounds = sorted({family.bound.method for family in plan.families if family.bound.plugin is None})
+    policies = sorted({policy.id for policy in plan.policies if policy.plugin is None})
+    tasks = [("bound", name) for name in bounds] + [("policy", name) for name in policies]
     told.stage("compiling", len(tasks))
-    for _ in parallel(warm, tasks, workers):
+    for _ in place.warm(tasks):
         told.advance()
 
 
-def warm(kind: str, name: str) -> None:
-    """Run a policy or a bound on a small instance; one that cannot is left to fail, and be told, in its own cells."""
-    import algos
-    import lowerbounds
-
-    online = Instance(prompt=[1, 1, 1, 0] * 3, output=[2, 1, 3, 4] * 3, memory=6, arrival=[0, 0, 1, 2] * 3)
-    with contextlib.suppress(Exception):
-        if kind == "policy":
-            algos.schedule(online, name)
-        else:
-            for inst in (online, online.replace(arrival=None)):
-                lowerbounds.bound(inst, name, time_limit=1e6)
-
-
-def _build(plan: Suite, folder: RunFolder, workers: int, told: Reporter) -> list[PlannedCell]:
+def _build(plan: Suite, folder: RunFolder, place: Backend, told: Reporter) -> list[PlannedCell]:
     """Build all instances, keep each once, and return the cells in the order of the suite."""
     specs = list(plan.instance_specs())
     told.stage("building instances", len(specs))
     built: dict[int, Built] = {}
-    tasks = [(k, spec, plan.cell_seconds) for k, spec in enumerate(specs)]
-    for k, result in parallel(build_numbered, tasks, workers):
-        built[k] = result
+    for k, result in place.build([_alone(spec) for spec in specs], plan.cell_seconds, folder):
+        built[k] = replace(result, spec=specs[k])
         told.advance(failed=result.instance is None)
     for note in dict.fromkeys(note for k in range(len(specs)) for note in built[k].notes):
         told.note(note)
@@ -198,20 +213,19 @@ def _build(plan: Suite, folder: RunFolder, workers: int, told: Reporter) -> list
         inst, identity = built[k].instance, built[k].identity
         if inst is not None and identity not in kept:
             kept.add(identity)
-            path = folder.instance(identity)
-            if not path.is_file():
-                part = path.with_name(f"part-{path.name}")
-                inst.save(part)
-                part.replace(path)
+            # A user's family may have been edited: the same requests, with another witness.
+            if not folder.instance(identity).is_file() or spec.family.plugin is not None:
+                folder.keep_instance(identity, inst)
         for policy, seed in plan.runners(spec):
-            cell = cell_key(identity, policy, seed, spec.family.bound, spec.family.objective)
+            cell = cell_key(identity, policy, seed, spec.family.bound, spec.family.objective, spec.family.plugin)
             planned.append(PlannedCell(cell, built[k], Job(cell, policy, seed)))
     return planned
 
 
-def build_numbered(number: int, spec: InstanceSpec, seconds: float) -> tuple[int, Built]:
-    """Build an instance and keep its number, since workers finish in any order."""
-    return number, build_instance(spec, seconds)
+def _alone(spec: InstanceSpec) -> InstanceSpec:
+    """Return a spec that asks for one instance only: a family of many seeds is large to send with each."""
+    family = replace(spec.family, fixed=spec.parameters, grid={}, seeds=(spec.seed,))
+    return replace(spec, family=family, point=0)
 
 
 def _units(plan: Suite, planned: list[PlannedCell], done: dict[str, Any]) -> list[Unit]:
@@ -235,55 +249,6 @@ def _units(plan: Suite, planned: list[PlannedCell], done: dict[str, Any]) -> lis
                 Unit(inst, family.objective, family.bound, jobs, plan.cell_seconds, plan.certificates, plan.schedules)
             )
     return sorted(units, key=lambda unit: (-unit.instance.n * len(unit.jobs), unit.instance.key))
-
-
-def _run_units(units: list[Unit], folder: RunFolder, workers: int, told: Reporter, skipped: int, total: int) -> None:
-    told.stage("running cells", total)
-    told.advance(skipped)
-    isolated = workers > 1
-    try:
-        for outcome in parallel(run_unit, [(unit, str(folder.path), isolated) for unit in units], workers):
-            told.advance(len(outcome), sum(failed for _, failed in outcome))
-        return
-    except WorkerDied:
-        told.note("a worker process died: going on with the cells in flight one at a time")
-    _go_on_alone(units, folder, workers, told)
-
-
-def _go_on_alone(units: list[Unit], folder: RunFolder, workers: int, told: Reporter) -> None:
-    """After a worker died: run the units that were in flight alone, marking the cell that kills; then the rest."""
-    suspects = set(in_flight(folder.in_flight))
-    finished = set(folder.finished())
-    rest = [unit for unit in (_without(u, finished) for u in units) if unit.jobs]
-    doubtful = [u for u in rest if suspects & {job.cell for job in u.jobs}]
-    safe = [u for u in rest if not suspects & {job.cell for job in u.jobs}]
-    _forget(folder, suspects)
-    for unit in doubtful:
-        dead: tuple[str, ...] = ()
-        while True:
-            try:
-                outcome = alone(run_unit, replace(unit, dead=dead), str(folder.path), True)
-                told.advance(len(outcome), sum(failed for _, failed in outcome))
-                break
-            except WorkerDied:
-                killers = in_flight(folder.in_flight)
-                _forget(folder, killers)
-                if not killers or set(killers) <= set(dead):
-                    # It died outside any policy: in the bound. No cell of this instance can be judged.
-                    killers = [job.cell for job in unit.jobs]
-                dead = (*dead, *killers)
-    if safe:
-        _run_units(safe, folder, workers, told, skipped=0, total=sum(len(u.jobs) for u in safe))
-
-
-def _without(unit: Unit, finished: Iterable[str]) -> Unit:
-    found = set(finished)
-    return replace(unit, jobs=tuple(job for job in unit.jobs if job.cell not in found))
-
-
-def _forget(folder: RunFolder, cells: Iterable[str]) -> None:
-    for cell in cells:
-        (folder.in_flight / cell).unlink(missing_ok=True)
 
 
 __all__ = ["Run", "load_run", "run_suite"]

@@ -9,6 +9,7 @@ from typing import Any
 from kvratio.problem.bound import Bound
 from kvratio.problem.errors import BadInstance, BadParameter, UnknownName
 from kvratio.problem.instance import Instance
+from kvratio.problem.plugins import installed, is_reference
 from kvratio.problem.schedule import Schedule
 from kvratio.suite.naming import parse_name
 
@@ -21,8 +22,9 @@ def open_source(
     Parameters
     ----------
     text : str
-        A saved instance, schedule or bound (``.json``, ``.npz``); a family as ``blocker:memory=50``; or a trace by
-        path or name, as ``azure_2023_conv:memory=131072,limit=1000``.
+        A saved instance, schedule or bound (``.json``, ``.npz``); a family as ``blocker:memory=50``, or one of your own
+        as ``./my_family.py:memory=50`` or ``./my_family.py:waves:memory=50``; or a trace by path or name, as
+        ``azure_2023_conv:memory=131072,limit=1000``.
     seed : int
         Of a family's random numbers.
     memory : int, optional
@@ -46,7 +48,7 @@ def open_source(
             raise BadParameter(f"{text!r}: a saved instance takes no parameters but memory")
         inst = load_instance(path)
         return inst if "memory" not in parameters else inst.replace(memory=parameters["memory"])
-    if name in families.family_ids() or ".py:" in name:
+    if is_reference(name) or families.is_built_in(name) or name in installed("family"):
         from kvratio.suite.generate import generate
 
         return generate(name, seed=seed, policy=policy, eviction=eviction, **parameters)

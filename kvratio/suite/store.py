@@ -1,11 +1,11 @@
-"""The results of a run on disk: shards while it goes on, one sorted table when it is done."""
+"""The results of a run on disk: journals while it goes on, one sorted table when it is done."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kvratio.problem.bound import Bound
 from kvratio.problem.errors import BadParameter, UnknownName
+from kvratio.problem.instance import Instance
+from kvratio.problem.schedule import Schedule
+from kvratio.suite.journal import Journal, read_journals
 
 #: what the plan says of a cell
 PLANNED = pa.schema(
@@ -77,9 +81,13 @@ TIMINGS = pa.schema(
     [("cell", pa.string()), *((name, pa.float64()) for name in ("policy_seconds", "check_seconds", "bound_seconds"))]
 )
 
-#: a shard also carries the traceback of a failed cell
+#: a journal also carries the traceback of a failed cell
 SHARD = pa.schema([*MEASURED, *list(TIMINGS)[1:], pa.field("traceback", pa.string())])
 RESULTS = pa.schema([*PLANNED, *MEASURED, *DERIVED])
+
+
+#: rows that are made a table at a time
+PIECE = 8192
 
 
 class RunFolder:
@@ -101,6 +109,7 @@ class RunFolder:
         self.tables = self.path / "tables"
         self.figures = self.path / "figures"
         self.in_flight = self.results / "in_flight"
+        self.plugins = self.path / "plugins"
 
     @property
     def manifest(self) -> Path:
@@ -118,24 +127,43 @@ class RunFolder:
         ours = self.results.is_dir() or self.manifest.is_file()
         if self.path.is_dir() and any(self.path.iterdir()) and not ours:
             raise BadParameter(f"{self.path} holds something that is not a run: give an empty or new folder with --out")
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Make the folders that a run writes into."""
         for folder in (self.shards, self.instances):
             folder.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
         """Forget every result, so that the run starts anew."""
-        for folder in (self.results, self.instances, self.schedules, self.certificates):
+        for folder in (self.results, self.instances, self.schedules, self.certificates, self.plugins):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Take away what a killed run left behind: half-written files, marks of cells in flight."""
+        shutil.rmtree(self.in_flight, ignore_errors=True)
+        for path in self.path.rglob(".*.part*"):
+            path.unlink(missing_ok=True)
+
     # -- while the run goes on ------------------------------------------------------------------------------------
-    def write_shard(self, rows: list[dict[str, Any]]) -> None:
-        """Write finished cells; a shard is there whole or not at all."""
-        if not rows:
-            return
-        name = f"{rows[0]['cell'][:24]}-{len(rows)}.parquet"
-        _write_table(pa.Table.from_pylist([_complete(row, SHARD) for row in rows], schema=SHARD), self.shards / name)
+    def journal(self) -> Journal:
+        """Open the journal into which this process writes finished cells."""
+        return Journal(self.shards, SHARD.names)
+
+    def keep_instance(self, identity: str, inst: Instance) -> None:
+        """Write an instance, whole or not at all."""
+        _whole(self.instance(identity), inst.save)
+
+    def keep_schedule(self, cell: str, schedule: Schedule) -> None:
+        """Write the schedule of a cell, whole or not at all."""
+        _whole(self.schedules / f"{cell[:24]}.json", schedule.save)
+
+    def keep_certificate(self, name: str, bound: Bound) -> None:
+        """Write the bound of a unit with its certificates, whole or not at all."""
+        _whole(self.certificates / f"{name}.json", bound.save)
 
     def finished(self) -> dict[str, dict[str, Any]]:
-        """Every cell that some earlier or present run finished, by its key."""
+        """Every cell that some earlier or present run finished, by its key; what succeeded hides what failed."""
         found: dict[str, dict[str, Any]] = {}
         merged, timings = self.results / "results.parquet", self.results / "timings.parquet"
         if merged.is_file() and timings.is_file():
@@ -144,19 +172,17 @@ class RunFolder:
             traces = {row["cell"]: row["traceback"] for row in self.failures()}
             for row in measured:
                 found[row["cell"]] = {**row, **seconds.get(row["cell"], {}), "traceback": traces.get(row["cell"])}
-        for shard in sorted(self.shards.glob("*.parquet")):
-            for row in pq.read_table(shard).to_pylist():
+        for row in read_journals(self.shards):
+            if row["status"] == "ok" or found.get(row["cell"], row)["status"] != "ok":
                 found[row["cell"]] = row
         return found
 
     # -- when it is done ------------------------------------------------------------------------------------------
     def write_merged(self, rows: list[dict[str, Any]]) -> None:
-        """Write the sorted table, the timings and the failures, then drop the shards."""
-        merged = pa.Table.from_pylist([_complete(row, RESULTS) for row in rows], RESULTS)
-        _write_table(merged, self.results / "results.parquet")
+        """Write the sorted table, the timings and the failures, then drop the journals."""
+        _write_table(_table(rows, RESULTS), self.results / "results.parquet")
         unique = {row["cell"]: row for row in rows}.values()
-        timings = pa.Table.from_pylist([_complete(row, TIMINGS) for row in unique], TIMINGS)
-        _write_table(timings, self.results / "timings.parquet")
+        _write_table(_table(list(unique), TIMINGS), self.results / "timings.parquet")
         failed = [row for row in rows if row["status"] != "ok"]
         names = ("cell", "family", "policy", "instance", "instance_seed", "policy_seed", "message", "traceback")
         write_json(self.results / "failures.json", [{name: row.get(name) for name in names} for row in failed])
@@ -201,12 +227,29 @@ def write_json(path: Path, data: Any) -> None:
     os.replace(part, path)
 
 
+def _whole(path: Path, save: Callable[[Path], Any]) -> None:
+    """Save into a file beside the target, then rename: what is killed in between leaves no half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    save(part)
+    os.replace(part, path)
+
+
 def _write_table(table: pa.Table, path: Path) -> None:
     """Write Parquet atomically and without anything that changes from run to run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     pq.write_table(table, part, compression="zstd")
     os.replace(part, path)
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table, made piece by piece, since rows as dictionaries are large."""
+    pieces = [
+        pa.Table.from_pylist([_complete(row, schema) for row in rows[at : at + PIECE]], schema)
+        for at in range(0, len(rows), PIECE)
+    ]
+    return pa.concat_tables(pieces) if pieces else schema.empty_table()
 
 
 def _complete(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:

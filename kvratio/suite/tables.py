@@ -259,7 +259,7 @@ def replay_command(suite: Suite, s: Summary, run: Path) -> str:
         words.append(f"--seed {policy.seeds[0]}")
     from algos import registry
 
-    if policy.eviction != registry.card(policy.id).eviction:
+    if policy.plugin is None and policy.eviction != registry.card(policy.id).eviction:
         words.append(f"--eviction {policy.eviction}")
     return " ".join(words)
 

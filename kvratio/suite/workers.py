@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 import warnings
@@ -40,7 +41,9 @@ def _in_worker(parent: int, function: Callable[..., Result], task: tuple[Any, ..
 
 @cache
 def _leave_with(parent: int) -> None:
-    """Watch, once per process, whether the parent is still there."""
+    """Watch, once per process, whether the parent is still there; Ctrl-C is for the parent alone."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -50,19 +53,25 @@ def _leave_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def parallel(function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Result]:
+def parallel(
+    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int, isolate: bool = False
+) -> Iterator[Result]:
     """Yield the results of a function over tasks as they come, in no particular order.
 
-    With one worker everything happens in this process; with more, nothing does, so that no task can end it.
+    With one worker everything happens in this process, or with ``isolate`` in one other; with more, nothing does here,
+    so that no task can end it.
 
     Raises
     ------
     WorkerDied
         A worker was killed or crashed; the results of tasks in flight are lost.
     """
-    if workers == 1:
+    if workers == 1 and not isolate:
         for task in tasks:
             yield function(*task)
+        return
+    if workers == 1:
+        yield from _one_by_one(function, tasks)
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
@@ -73,6 +82,16 @@ def parallel(function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], 
                 yield from pool(joblib.delayed(_in_worker)(os.getpid(), function, task) for task in tasks)
             except BrokenProcessPool as fault:
                 raise WorkerDied(f"a worker process died ({fault})") from fault
+
+
+def _one_by_one(function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+    """Run tasks in order in one process beside this one."""
+    with ProcessPoolExecutor(max_workers=1) as pool:
+        for task in tasks:
+            try:
+                yield pool.submit(_in_worker, os.getpid(), function, task).result()
+            except BrokenProcessPool as fault:
+                raise WorkerDied(f"the worker process died ({fault})") from fault
 
 
 def alone(function: Callable[..., Result], *task: Any) -> Result:

@@ -59,7 +59,7 @@ def test_serve_prints_metrics_and_writes_logs(call, tmp_path):
     assert "latency mean" in out
 
 
-def test_serve_takes_replicas_and_targets(call):
+def test_serve_takes_replicas_and_targets(call, tmp_path):
     """Several workers are one word away, and targets give a goodput."""
     words = ("serve", "p512d20", "--rate", 40, "--requests", 200, "--replicas", 2, "--router", "least_memory")
     code, out, _ = call(*words, "--ttft-target", 0.2, "--json")
@@ -67,6 +67,11 @@ def test_serve_takes_replicas_and_targets(call):
     assert code == 0
     assert (facts["replicas"], facts["router"]) == (2, "least_memory")
     assert facts["attainment"] < 1.0
+    code, _, err = call(*words, "--log", tmp_path, "--log-format", "csv")
+    assert code == 0
+    assert "replica1/iterations.csv" in err
+    logs = [pd.read_csv(tmp_path / f"replica{k}" / "requests.csv") for k in range(2)]
+    assert sum(map(len, logs)) == 200
 
 
 def test_serve_takes_users_who_wait(call):
@@ -145,6 +150,7 @@ MISUSES = [
     (("serve", "p512d20", "--rate", 3, "--warmup", "some"), "warmup is 'some'"),
     (("serve", "p512d20", "--rate", 3, "--requests", 1), "leave none"),
     (("serve", "p512d20", "--rate", 90, "--policy", "wait"), "no integer thresholds"),
+    (("serve", "p512d20", "--rate", 3, "--policy", "wait:thresholds=400"), "do not fit"),
     (("sweep",), "--experiment"),
     (("sweep", "p512d20", "--experiment", "paper"), "--experiment"),
     (("sweep", "--experiment", "papers"), "papers"),

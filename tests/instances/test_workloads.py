@@ -389,6 +389,8 @@ BAD = {
     "trace elsewhere": (lambda: arrivals("poisson", 1.0, 5, trace=[1.0]), "trace is given"),
     "trace short": (lambda: arrivals("trace", None, 5, trace=[1.0, 2.0]), "n is 5, but the trace has 2"),
     "trace at once": (lambda: arrivals("trace", 1.0, 2, trace=[1.0, 1.0]), "all equal"),
+    "trace unsorted": (lambda: arrivals("trace", None, 3, trace=[3.0, 1.0, 2.0]), "time 1 is 1, before 3: sort"),
+    "trace negative": (lambda: arrivals("trace", None, 2, trace=[-3.0, 1.0]), "time 0 is -3: give seconds >= 0"),
     "trace text": (lambda: arrivals("trace", 1.0, 2, trace=["a", "b"]), "not a list of seconds"),
     "kind": (lambda: arrivals("poison", 1.0, 5), "did you mean 'poisson'?"),
     "workload": (lambda: workload("p512d2O"), "did you mean 'p512d20'?"),

@@ -1,6 +1,7 @@
 """Metrics and verdicts on runs made by hand, where every number can be written down."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -247,3 +248,12 @@ def test_intervals_are_student():
     mean, half = mean_and_half_width(values)
     assert mean == 4.0
     assert half == pytest.approx(student.ppf(0.975, 3) * np.std(values, ddof=1) / 2)
+
+
+def test_gaps_between_tokens_of_the_measured():
+    """Quantiles over all gaps of completed measured requests; nan where a run has kept none."""
+    run = made_run([0.0, 1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, math.nan, 6.0], output=[9, 3, 2, 4, 9])
+    gaps = np.concatenate([np.full(8, 99.0), [1.0, 2.0], [4.0], np.full(3, 99.0), np.full(8, 99.0)])
+    m = measure(replace(run, gaps=gaps.astype(np.float32)))
+    assert (m.tbt_p50, m.tbt_p99) == (2.0, pytest.approx(3.96))
+    assert math.isnan(measure(run).tbt_p99)

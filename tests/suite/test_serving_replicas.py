@@ -9,9 +9,11 @@ from kvratio.problem.clock import Clock
 from kvratio.problem.errors import BadParameter, UnknownName
 from kvratio.problem.requests import Requests
 from kvratio.suite.serving.closed_loop import alone, serve_closed_loop
+from kvratio.suite.serving.contender import contender
 from kvratio.suite.serving.hardware import Hardware
 from kvratio.suite.serving.load import open_load
 from kvratio.suite.serving.replicas import ROUTERS, serve_replicas
+from kvratio.suite.serving.single import serve_once
 
 TIMES = ("admitted", "prefill_done", "first_token", "completion", "max_gap")
 
@@ -141,3 +143,22 @@ def test_bad_closed_loops_are_one_line(options):
     """What is wrong is named."""
     with pytest.raises(BadParameter, match=next(iter(options))):
         serve_closed_loop(UNITS, "vllm", SLOW, **options)
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_every_replica_keeps_its_logs(drawn, router, tmp_path):
+    """Iterations and gaps of every worker are those of its run; the folders bear the workers' numbers."""
+    found = serve_replicas(drawn, "sarathi", Hardware.preset(), 3, router, log=True)
+    for run in found.runs:
+        log = run.iteration_log()
+        assert (log["repeats"].sum(), log["stop"].max()) == (run.counters["iterations"], pytest.approx(run.end))
+        assert len(run.token_gaps()) == (run.requests.output - 1).sum()
+    every = np.concatenate([run.token_gaps() for run in found.runs])
+    np.testing.assert_array_equal(np.sort(found.together.token_gaps()), np.sort(every))
+    assert found.together.counters["largest_cached"] == max(run.counters["largest_cached"] for run in found.runs)
+    served = serve_once(
+        open_load("p512d20"), contender("vllm"), Hardware.preset(), rate=5.0, n=40, replicas=3, router=router, log=True
+    )
+    served.save_logs(tmp_path, "csv")
+    assert {f"replica{k}" for k in served.workers} == {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / f"replica{served.workers[-1]}" / "iterations.csv").stat().st_size > 0

@@ -7,6 +7,7 @@ import pytest
 from instances.workloads import Workload
 from kvratio.problem.clock import Clock
 from kvratio.problem.errors import BadParameter, UnknownName
+from kvratio.problem.fitting import FitWarning
 from kvratio.problem.requests import Requests
 from kvratio.suite import plots
 from kvratio.suite.serving.contender import contender, contenders, split
@@ -260,3 +261,20 @@ def test_a_sweep_is_saved_whole(found, tmp_path, monkeypatch):
     written = {path.name for path in save_sweep(found, tmp_path)}
     assert {"cells.csv", "table.parquet", "paired.csv", "latency.pdf", "latency.svg", "sweep.json"} <= written
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), found.table)
+
+
+def test_a_fitted_clock_is_warned_about_once():
+    """A sweep on a clock fitted to small batches says in one line that times are extrapolated; so does a search."""
+    grid = [(K, P) for K in (100, 200, 400, 600, 800, 1000) for P in (0, 16, 32, 64, 128)]
+    clock = Clock.fit([(K, P, 0.0106 + 4.01e-7 * K + 6.4e-5 * P) for K, P in grid])
+    with pytest.warns(FitWarning, match="times are extrapolated") as caught:
+        found = sweep("p512d20", "vllm,fcfs", [5, 10], Hardware(clock, 137_000), replications=2, requests=60, workers=1)
+    assert len(caught) == 1
+    assert found.table["tbt_p99"].notna().all()
+
+
+def test_thresholds_that_cannot_fit_are_refused():
+    """M(n) above C is named before anything runs."""
+    for policy in ("wait:thresholds=40", "nested_wait:cuts=[20],thresholds=[40]"):
+        with pytest.raises(BadParameter, match="do not fit: M\\(n\\) <= C: 438480 against 137000 tokens"):
+            sweep("p512d20", policy, [5], replications=1, requests=60, workers=1)

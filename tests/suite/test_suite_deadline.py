@@ -32,19 +32,25 @@ def test_a_block_in_time_is_left_alone():
     time.sleep(0.1)
 
 
-def test_other_threads_run_without_a_limit():
-    """Signals reach the main thread only; elsewhere the block simply runs."""
-    done = []
+def test_other_threads_have_a_limit_of_their_own():
+    """Signals reach the main thread only; elsewhere the interpreter is asked to raise, and only past the limit."""
+    told = []
 
     def work():
-        with deadline(0.01, "thread"):
-            time.sleep(0.05)
-            done.append(True)
+        with deadline(60.0, "quick"):
+            told.append("done")
+        try:
+            with deadline(0.01, "slow"):
+                while True:
+                    time.sleep(0.001)
+        except CellTimeout as fault:
+            told.append(str(fault))
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join()
-    assert done == [True]
+    thread.join(timeout=30)
+    assert told[0] == "done"
+    assert told[1].startswith("slow took longer than 0.01 s")
 
 
 def test_the_hard_limit_ends_a_process_that_ignores_signals(tmp_path):

@@ -18,7 +18,7 @@ from tiny import TINY, honest_schedule, run_unit_that_kills, tiny
 import algos
 from kvratio.problem.errors import BadParameter, TraceError, UnknownName
 from kvratio.problem.instance import Instance
-from kvratio.suite import run as running
+from kvratio.suite.backends import processes
 from kvratio.suite.run import load_run, run_suite
 from kvratio.suite.store import RunFolder
 
@@ -74,8 +74,7 @@ def test_a_killed_run_goes_on(reference, tmp_path, workers):
     here = Path(__file__).parent
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])}
     child = subprocess.Popen([sys.executable, str(here / "run_slowly.py"), str(out), str(workers)], env=env, cwd=here)
-    shards = RunFolder(out).shards
-    while child.poll() is None and not list(shards.glob("*.parquet")):
+    while child.poll() is None and not RunFolder(out).finished():
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -146,7 +145,7 @@ def test_failed_cells_are_tried_again_on_demand(reference, tmp_path, monkeypatch
 
 def test_a_policy_that_kills_its_worker_is_one_failed_cell(reference, tmp_path, monkeypatch):
     """A worker that dies takes only the cell that killed it; everything else is computed."""
-    monkeypatch.setattr(running, "run_unit", run_unit_that_kills)
+    monkeypatch.setattr(processes, "run_unit", run_unit_that_kills)
     run = run_suite(tiny(), out=tmp_path / "deadly", workers=2, progress=False)
     table = run.table()
     assert (table.loc[table["policy"] == "svf", "status"] == "failed").all()

@@ -138,7 +138,8 @@ def _certificate_fault(path: Path, rows: Iterable[Row]) -> str | None:
     for row in rows:
         if row["status"] != "ok":
             continue
-        if bound.instance.key != row["instance"] and row["policy_memory"] == row["memory"]:
+        # An augmented instance is named by more than its key, even where the policy's memory is the same.
+        if row["instance"] not in (bound.instance.key, instance_identity(bound.instance)):
             return f"it is of another instance than {_cell(row)}"
         if row["eviction"] == "restart" and row["lower"] != bound.lower:
             return f"it proves L = {bound.lower}, {_cell(row)} says {row['lower']}"
