@@ -30,8 +30,8 @@ READING = (
     "rounds, clock, measured: mean latency, in unit rounds, by the calibrated clock, and on the model; p99 by nearest "
     "rank; TTFT: mean time to the first token that counts.",
     "/ best: over the best policy; / offline: over the replayed best schedule known (optimal where its instance says "
-    "so); / bound: total latency over the certified bound in seconds, which is as true as the clock: below 1 the clock says too much (batches "
-    "only).",
+    "so); / bound: total latency over the certified bound in seconds (batches only), which is as true as the clock: "
+    "below 1 the clock says too much.",
     "published: proven ratio where its hypotheses hold, in brackets where they do not.",
 )
 
