@@ -11,7 +11,7 @@ import pandas as pd
 from kvratio.problem.errors import BadParameter
 from kvratio.suite.comparison import profile
 from kvratio.suite.paper_table import paper_table
-from kvratio.suite.plots import INK, axes_of, in_style, plain_log_ticks
+from kvratio.suite.plots import FAINT, INK, axes_of, in_style, plain_log_ticks
 from kvratio.suite.spec import read_spec
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: with a colour, they tell 40 lines apart, in grey print too
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)))
+#: policies of a profile that are named; more lines than that cannot be told apart
+NAMED = 10
 MARKERS = "osD^vP*X<>"
 
 
@@ -38,6 +40,8 @@ def _legend(ax: Axes, lines: int) -> None:
 def profile_figure(cells: pd.DataFrame, title: str = "") -> Figure:
     """Draw a performance profile: the share of instances that a policy solves within a factor of the cheapest.
 
+    The best ten by the area under the curve have names and colours, the others are grey.
+
     Parameters
     ----------
     cells : DataFrame
@@ -46,9 +50,15 @@ def profile_figure(cells: pd.DataFrame, title: str = "") -> Figure:
     """
     shares = profile(cells)
     figure, ax = axes_of(7.2, 3.6)
-    order = shares.iloc[0].sort_values(ascending=False, kind="stable").index
-    for policy, style in zip(order, cycle(_styles()), strict=False):
-        ax.step(shares.index, shares[policy], where="post", label=policy, lw=1.3, **style)
+    # The area over the logarithm of the factor: high curves first.
+    widths = np.diff(np.log(shares.index.to_numpy(float)), append=np.log(shares.index[-1]))
+    order = list((shares.mul(widths, axis=0)).sum().sort_values(ascending=False, kind="stable").index)
+    others = order[NAMED:]
+    for k, policy in enumerate(others):
+        label = f"{len(others)} others" if k == 0 else None
+        ax.step(shares.index, shares[policy], where="post", label=label, lw=0.7, color=FAINT, alpha=0.6)
+    for policy, style in zip(order[:NAMED], _styles(), strict=False):
+        ax.step(shares.index, shares[policy], where="post", label=policy, lw=1.4, **style)
     ax.set_xscale("log")
     ax.set_xlim(1, max(float(shares.index[-1]) * 1.02, 1.05))
     plain_log_ticks(ax.xaxis)
@@ -56,7 +66,7 @@ def profile_figure(cells: pd.DataFrame, title: str = "") -> Figure:
     ax.set_xlabel("factor to the cheapest policy of the run")
     ax.set_ylabel("share of instances")
     ax.set_title(title)
-    _legend(ax, len(order))
+    _legend(ax, len(order[:NAMED]))
     return figure
 
 
