@@ -54,6 +54,20 @@ def prompts(query: Any, key: Any, value: Any, batch: Batch, scale: float) -> Any
     return out
 
 
+def allow_cudnn(device: Any, wanted: bool) -> bool:
+    """Say whether torch may attend by cuDNN on a device and return what it might before; nothing changes on the CPU.
+
+    On Hopper torch may prefer cuDNN, which builds a plan for every new length, on the host and in the middle of an
+    iteration. A replay meets hundreds of lengths, most of them once, so it would time the building of plans.
+    """
+    if device.type != "cuda":
+        return wanted
+    switch = libraries.torch().backends.cuda
+    before = bool(switch.cudnn_sdp_enabled())
+    switch.enable_cudnn_sdp(wanted)
+    return before
+
+
 class SlotAttention:
     """The attention function of one executor, under a name of its own in the library's register.
 

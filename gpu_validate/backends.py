@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gpu_validate import libraries
-from gpu_validate.attention import Decode, gathered
+from gpu_validate.attention import Decode, allow_cudnn, gathered
 from gpu_validate.batch import Batch
 from gpu_validate.shapes import ModelShape
 from gpu_validate.timers import timed
@@ -57,6 +57,21 @@ def choose(shape: ModelShape, device: Any, dtype: Any) -> Choice:
         ways["paged"] = paged
     except ImportError as fault:
         rejected["paged"] = str(fault)
+    before = allow_cudnn(device, False)  # as in a replay
+    try:
+        seconds = _contest(ways, rejected, shape, device, dtype)
+    finally:
+        allow_cudnn(device, before)
+    if not seconds:
+        return Choice("gathered", gathered, {}, rejected)
+    best = min(seconds, key=lambda name: seconds[name])
+    return Choice(best, ways[best], seconds, rejected)
+
+
+def _contest(
+    ways: dict[str, Decode], rejected: dict[str, str], shape: ModelShape, device: Any, dtype: Any
+) -> dict[str, float]:
+    """Check and time each way; what fails goes into ``rejected`` with its reason."""
     seconds: dict[str, float] = {}
     for name, way in ways.items():
         try:
@@ -68,10 +83,7 @@ def choose(shape: ModelShape, device: Any, dtype: Any) -> Choice:
             seconds[name] = _seconds(way, shape, device, dtype)
         except Exception as fault:  # a compiler may fail in any way; the reason goes into the results
             rejected[name] = f"{type(fault).__name__}: {str(fault).splitlines()[0] if str(fault) else ''}"
-    if not seconds:
-        return Choice("gathered", gathered, {}, rejected)
-    best = min(seconds, key=lambda name: seconds[name])
-    return Choice(best, ways[best], seconds, rejected)
+    return seconds
 
 
 def difference(way: Decode, shape: ModelShape, device: Any, dtype: Any) -> float:

@@ -26,7 +26,7 @@ from gpu_validate.study import Study
 from gpu_validate.timeline import Timeline
 from gpu_validate.weights import Source
 from kvratio.problem.clock import Clock
-from kvratio.problem.errors import KvratioError
+from kvratio.problem.errors import BadParameter
 from kvratio.problem.presets import Preset
 
 Say = Callable[[str], None]
@@ -87,8 +87,16 @@ def conduct(study: Study, device: Any, out: Path | None, say: Say, dtype: str | 
         say(f"{source.name}: {part.left:.0f} s of {budget.left:.0f} s left")
         trial = _Trial(study, source, device, number, contests, overload, part, say)
         found["models"][source.shape.name] = trial.found
-        trial.run(save, out)
-        found["skipped"] += [f"{source.shape.name}: {line}" for line in trial.skipped]
+        try:
+            trial.run(save, out)
+        except Exception as fault:  # told, saved, and the command ends with 1; the other models are still measured
+            if len(sources) == 1:
+                raise
+            trial.failed("the model", fault)
+        finally:
+            for kind in ("skipped", "failures"):
+                found[kind] += [f"{source.shape.name}: {line}" for line in getattr(trial, kind)]
+            save()
     found["seconds"] = budget.spent
     save()
     return found
@@ -161,6 +169,7 @@ class _Trial:
         self.study, self.source, self.device, self.dtype = study, source, device, dtype
         self.contests, self.overload, self.budget, self.say = contests, overload, budget, say
         self.skipped: list[str] = []
+        self.failures: list[str] = []
         shape = source.shape
         self.found: dict[str, Any] = {
             "name": source.name,
@@ -172,22 +181,27 @@ class _Trial:
 
     def run(self, save: Callable[[], None], out: Path | None) -> None:
         """Do everything, in order of importance."""
+        _release(self.device)  # what the model before this one had
         model = self.source.load(self.device, self.dtype)
         self.found["threads"] = libraries.torch().get_num_threads()
         choice = choose(self.source.shape, self.device, next(model.parameters()).dtype)
         self.found["attention"] = choice.facts()
         self.say(f"decode attention: {choice.name}" + "".join(f"; not {n}: {r}" for n, r in choice.rejected.items()))
         self._library_step(model, compiled=False)
+        save()
         limits = limits_for(self.study, self.contests, self.overload)
         executor = Executor(model, self.source.shape, limits, choice.decode)
         try:
             clock = self._calibrate(executor, out)
+            save()
             self._own_step(executor)
             self._overload(executor, clock)
             save()
             self._replays(executor, clock, save)
-            self.found["graphs"] = {"wanted": executor.graphs.wanted, "trouble": executor.graphs.trouble}
         finally:
+            self.found["graphs"] = {"wanted": executor.graphs.wanted, "trouble": executor.graphs.trouble}
+            if executor.graphs.trouble:
+                self.say(f"no graphs: {executor.graphs.trouble}")
             executor.close()
         save()
         if self.device.type == "cuda":
@@ -204,14 +218,24 @@ class _Trial:
         try:
             step[name] = library_step(model, batch, context, compiled=compiled)
         except Exception as fault:  # the library's own generation is a yardstick: without it the study goes on
-            reason = str(fault).splitlines()[0] if str(fault) else ""
-            self.skipped.append(f"{name} step: {type(fault).__name__}: {reason}")
+            line = f"{name} step: {_reason(fault)}"
+            self.skipped.append(line)
+            self.say(f"  skipped {line}")
         _release(self.device)
         self._ratios()
 
     def _own_step(self, executor: Executor) -> None:
-        self.found["step"]["replay"] = replay_step(executor, *self.study.yardstick)
+        try:
+            self.found["step"]["replay"] = replay_step(executor, *self.study.yardstick)
+        except Exception as fault:  # one figure; the replays do not need it
+            self.failed("the replay's step", fault)
         self._ratios()
+
+    def failed(self, what: str, fault: Exception) -> None:
+        """Tell and keep what went wrong, so that the other results are not lost with it."""
+        line = f"{what}: {_reason(fault)}"
+        self.failures.append(line)
+        self.say(f"  FAILED {line}")
 
     def _ratios(self) -> None:
         step = self.found["step"]
@@ -243,7 +267,11 @@ class _Trial:
                 self.skipped.append(line)
                 self.say(f"  skipped {line}")
                 continue
-            done = [replay(task.player.timeline, executor) for _ in range(self.study.repeats)]
+            try:
+                done = [replay(task.player.timeline, executor) for _ in range(self.study.repeats)]
+            except Exception as fault:  # a finding or a fault of the device: the other replays may still be good
+                self.failed(f"{task.player.label} on {task.contest.subject.label}", fault)
+                continue
             row = row_of(self.source.shape.name, task.contest, task.player, done, clock)
             self.found["rows"].append(row)
             self.say(
@@ -276,8 +304,16 @@ class _Trial:
             load = held_against(replay(self.overload, executor), self.overload, clock)
             self.found["capacity"] = load
             self.say(f"capacity: mu = {load['mu_rounds']:.4g}/s by the clock, {load['measured']:.4g}/s under overload")
-        except KvratioError as fault:
+        except BadParameter as fault:  # no overload
             self.skipped.append(f"capacity check: {fault}")
+        except Exception as fault:  # a finding or a fault of the device: the replays may still be good
+            self.failed("capacity check", fault)
+
+
+def _reason(fault: Exception) -> str:
+    """Say an error in one line."""
+    text = str(fault).strip()
+    return f"{type(fault).__name__}: {text.splitlines()[0]}" if text else type(fault).__name__
 
 
 def about(one: Contest, clock: Clock) -> dict[str, Any]:

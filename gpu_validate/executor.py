@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_validate import libraries
-from gpu_validate.attention import Decode, SlotAttention, gathered
+from gpu_validate.attention import Decode, SlotAttention, allow_cudnn, gathered
 from gpu_validate.batch import Batch
 from gpu_validate.faults import ReplayFault
 from gpu_validate.graphs import Graphs
@@ -59,7 +59,7 @@ class Executor:
 
     Notes
     -----
-    The model's attention is taken over until `close`.
+    The model's attention is taken over until `close`, and torch attends without cuDNN until then (`allow_cudnn`).
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Executor:
         self.cache = SlotCache(shape, limits.memory, weight.device, weight.dtype)
         self.attention = SlotAttention(self.cache, decode)
         self._before = model.config._attn_implementation
+        self._cudnn_before = allow_cudnn(self.device, False)
         model.config._attn_implementation = self.attention.name
         size = (limits.requests + 1, limits.longest)
         self.text = torch.zeros(size, dtype=torch.int64, device=self.device)
@@ -80,6 +81,7 @@ class Executor:
     def close(self) -> None:
         """Give the model its own attention back and let go of the cache."""
         self.model.config._attn_implementation = self._before
+        allow_cudnn(self.device, self._cudnn_before)
         self.graphs.drop()
         self.cache.keys.clear()
         self.cache.values.clear()

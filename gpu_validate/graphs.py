@@ -43,6 +43,7 @@ class Graphs:
             self.trouble = "this decode attention is laid out for one length, a graph for all"
         self._captured: dict[int, tuple[Any, Any]] = {}
         self._pool: Any = None
+        self._side: Any = None
 
     def prepare(self, batches: Iterable[int]) -> None:
         """Capture what a run will need: the batch sizes of its iterations without prompts."""
@@ -79,7 +80,8 @@ class Graphs:
         longest = executor.limits.longest
         static = executor.upload([self._spare] * size)
         try:
-            side = torch.cuda.Stream()
+            # One stream for all: each has a workspace of its own for matrix products.
+            side = self._side = self._side or torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP):
@@ -90,8 +92,9 @@ class Graphs:
             with torch.cuda.graph(graph, pool=self._pool):
                 executor.forward(static, size, longest)
             self._pool = graph.pool()
-        except RuntimeError as fault:  # told in the results: iterations are then launched kernel by kernel
-            self.trouble = f"capture of a batch of {size} failed: {str(fault).splitlines()[0]}"
+        except Exception as fault:  # torch or a compiler; told in the results, and iterations go kernel by kernel
+            reason = str(fault).splitlines()[0] if str(fault) else ""
+            self.trouble = f"capture of a batch of {size} failed: {type(fault).__name__}: {reason}"
             self.drop()
             return
         self._captured[size] = (graph, static)

@@ -59,10 +59,16 @@ def library_step(
 
     # The same cache length for both, as a static cache is laid out for the longest: only the steps differ.
     short, long = tokens
-    generate(short)
-    if compiled:
-        generate(long)
-    best = min(generate(long) for _ in range(2)) - min(generate(short) for _ in range(2))
+    try:
+        generate(short)
+        if compiled:
+            generate(long)
+        best = min(generate(long) for _ in range(2)) - min(generate(short) for _ in range(2))
+    finally:
+        # Some versions keep the cache on the model, and compiled code keeps the model: tens of GiB that others need.
+        vars(model).pop("_cache", None)
+        if compiled:
+            torch.compiler.reset()
     return best / (long - short)
 
 

@@ -24,7 +24,8 @@ def blank(about: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     plan : dict
         What was asked for; `gpu_validate.study.Study.from_dict` reads it.
     """
-    return {"kind": KIND, "version": VERSION, "about": about, "plan": plan, "models": {}, "skipped": []}
+    lists: dict[str, list[str]] = {"skipped": [], "failures": []}
+    return {"kind": KIND, "version": VERSION, "about": about, "plan": plan, "models": {}, **lists}
 
 
 def save(results: dict[str, Any], path: str | Path) -> Path:

@@ -107,6 +107,8 @@ def compare_command(
 ) -> None:
     """Hold policies against each other on a model: simulated, measured, best known, bound, published ratio.
 
+    Exit code 1: a part failed; what was measured before and after it is kept.
+
     Example: kvratio gpu compare --preset tiny --out runs/gpu
     """
     from gpu_validate import results as files
@@ -131,6 +133,8 @@ def all_command(
     json: Json = False,
 ) -> None:
     """Calibrate, replay and compare on Llama-2-7B and Llama-3-8B shapes with random weights in bfloat16.
+
+    Exit code 1: a part failed; what was measured before and after it is kept.
 
     Example: kvratio gpu all --out runs/gpu
     """
@@ -172,7 +176,11 @@ def _conduct(chosen: Study, device: str | None, dtype: str | None, out: Path | N
     from kvratio.commands.output import say
 
     libraries.require()
-    _show(conduct(chosen, open_device(device), out, say, dtype), out, json)
+    found = conduct(chosen, open_device(device), out, say, dtype)
+    _show(found, out, json)
+    if found["failures"]:
+        say(f"{len(found['failures'])} parts failed, such as {found['failures'][0]}")
+        raise typer.Exit(1)
 
 
 def _show(results: dict[str, Any], out: Path | None, json: bool) -> None:

@@ -149,6 +149,34 @@ def test_a_budget_leaves_out_the_least_important(quick, monkeypatch):
     assert len(found["skipped"]) == 9
 
 
+def test_what_fails_does_not_take_the_rest_along(quick, monkeypatch, tmp_path):
+    """A model that cannot be made and a replay that fails are told and kept; all else is measured and saved."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from gpu_validate import conduct
+
+    load, play, loads = conduct.Source.load, conduct.replay, []
+
+    def second_only(self, device, dtype):
+        loads.append(dtype)
+        if len(loads) == 1:
+            raise RuntimeError("out of memory\nsecond line")
+        return load(self, device, dtype)
+
+    def not_gsa(timeline, executor):
+        if timeline.schedule.policy == "gsa":
+            raise RuntimeError("illegal access")
+        return play(timeline, executor)
+
+    monkeypatch.setattr(conduct.Source, "load", second_only)
+    monkeypatch.setattr(conduct, "replay", not_gsa)
+    few = replace(MICRO, models=("tiny", "tiny"), subjects=MICRO.subjects[:1], entries=entries(("mc_sf", "gsa")))
+    found = conduct.conduct(few, torch.device("cpu"), tmp_path, lambda line: None)
+    lines = ["tiny: the model: RuntimeError: out of memory", "tiny: gsa on batch: RuntimeError: illegal access"]
+    assert [line for line in lines if line in found["failures"]] == lines
+    assert "mc_sf" in {row["policy"] for row in files.load(tmp_path / "results.json")["models"]["tiny"]["rows"]}
+
+
 def test_order_of_importance(quick):
     """The best schedule known comes first, then policy after policy over all instances."""
     pytest.importorskip("torch")
