@@ -37,6 +37,15 @@ def act(v):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 SLOW = "import time\ndef act(v):\n    if v.st[0].now == 0:\n        time.sleep(0.1)\n"
+#: says who it is, then waits until it may go on
+WAITS = """
+import os, time
+def act(v):
+    if not os.path.exists({go!r}):
+        open({started!r} + str(os.getpid()), "w").close()
+    while not os.path.exists({go!r}):
+        time.sleep(0.005)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +95,22 @@ def test_a_cluster_writes_the_bytes_of_one_process(cluster, reference, tmp_path,
 
 
 def test_a_worker_killed_in_the_middle_costs_nothing(cluster, tmp_path, capsys):
-    """Kill -9 of a worker process mid-run: its cells are done again, to the same bytes as without workers."""
-    suite = _with_policy(tmp_path, SLOW)
+    """Kill -9 of a worker process while it has a cell: that cell is done again, to the same bytes as without workers."""
+    go = tmp_path / "go"
+    suite = _with_policy(tmp_path, WAITS.format(go=str(go), started=str(tmp_path / "started-")))
+    go.touch()
     plain = run_suite(suite, out=tmp_path / "plain", backend="serial", progress=False)
-    out = tmp_path / "dask"
+    go.unlink()
 
     def kill():
-        while not any(path.read_text().count("\n") > 2 for path in out.glob("results/shards/*.jsonl")):
-            time.sleep(0.01)
-        with distributed.Client(cluster, set_as_default=False) as client:
-            os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+        while not (started := sorted(tmp_path.glob("started-*"))):
+            time.sleep(0.005)
+        os.kill(int(started[0].name.removeprefix("started-")), signal.SIGKILL)
+        go.touch()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    run = run_suite(suite, out=out, scheduler=cluster.scheduler_address)
+    run = run_suite(suite, out=tmp_path / "dask", scheduler=cluster.scheduler_address)
     killer.join()
     assert _kept(run) == _kept(plain)
     assert run.failed == 0
