@@ -95,7 +95,7 @@ def test_a_cluster_writes_the_bytes_of_one_process(cluster, reference, tmp_path,
 
 
 def test_a_worker_killed_in_the_middle_costs_nothing(cluster, tmp_path, capsys):
-    """Kill -9 of a worker process while it has a cell: that cell is done again, to the same bytes as without workers."""
+    """Kill -9 of a worker process that has a cell: it is done again, to the same bytes as without workers."""
     go = tmp_path / "go"
     suite = _with_policy(tmp_path, WAITS.format(go=str(go), started=str(tmp_path / "started-")))
     go.touch()
