@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import algos
 from kvratio import Instance, Schedule
+from kvratio.suite.contract.peeking import seen_lengths
 
 #: policies that find out lengths by stopping what outlives a guess, so that one request alone may start twice
 LEARNS_BY_KILLING = {"gsa", "gsa_spec", "rect", "response", "route", "orca", "s3"}
@@ -130,15 +131,4 @@ def least_outputs(sch: Schedule, epoch: int) -> np.ndarray:
 
     Where the schedule does not show how far a request was (`PAUSES`), the true output surely agrees.
     """
-    if sch.policy in PAUSES:
-        return sch.instance.output
-    least = np.ones(sch.instance.n, np.int64)
-    kept = np.zeros(sch.instance.n, np.int64)
-    for i, start, stop, completed in sch.attempts.tolist():
-        if start > epoch:
-            continue
-        tokens = int(kept[i]) + min(stop, epoch) - start
-        least[i] = max(least[i], tokens if completed and stop <= epoch else tokens + 1)
-        if sch.eviction != "restart":
-            kept[i] = tokens
-    return least
+    return seen_lengths(sch, epoch, sch.policy in PAUSES)

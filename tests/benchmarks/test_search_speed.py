@@ -20,7 +20,8 @@ def test_screening_on_one_core(benchmark, policy, arrivals):
     island = evolve(task, Island.empty(0, 8), 0, 16_384)
     benchmark.group = "search, one core"
     benchmark.extra_info.update(policy=policy, candidates=65_536)
-    benchmark.pedantic(lambda: evolve(task, island, 1, 65_536), rounds=3, iterations=1)
+    bred = benchmark.pedantic(lambda: evolve(task, island, 1, 65_536), rounds=3, iterations=1)
+    assert bred.screened >= 65_536
 
 
 @pytest.mark.parametrize("policy", ["fcfs", "mc_sf"])
@@ -34,5 +35,6 @@ def test_search_on_two_cores(benchmark, policy):
         begun = time.monotonic()
         out = conduct(task, None, 10**6, 2)
         benchmark.extra_info.update(policy=policy, per_second=round(out.screened / (time.monotonic() - begun)))
+        return out
 
-    benchmark.pedantic(run, rounds=1, iterations=1)
+    assert benchmark.pedantic(run, rounds=1, iterations=1).screened >= 10**6

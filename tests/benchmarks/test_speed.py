@@ -19,8 +19,13 @@ def conversations(count):
 
 
 def measure(benchmark, run, rounds=3):
-    """Time a call after one call that is not timed (compilation, page faults)."""
-    benchmark.pedantic(run, rounds=rounds, iterations=1, warmup_rounds=1)
+    """Time a call after one call that is not timed (compilation, page faults); return what it returned."""
+    return benchmark.pedantic(run, rounds=rounds, iterations=1, warmup_rounds=1)
+
+
+def finished(sch, inst):
+    """Whether every request ended, none before it could."""
+    return bool((sch.completion >= inst.arrival + inst.output).all())
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -29,7 +34,7 @@ def test_million(benchmark, policy):
     inst = conversations(10**6)
     benchmark.group = "million"
     benchmark.extra_info.update(policy=policy, requests=inst.n)
-    measure(benchmark, lambda: schedule(inst, policy))
+    assert finished(measure(benchmark, lambda: schedule(inst, policy)), inst)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -39,7 +44,7 @@ def test_growth(benchmark, policy, size):
     inst = conversations(size)
     benchmark.group = "growth"
     benchmark.extra_info.update(policy=policy, requests=size)
-    measure(benchmark, lambda: schedule(inst, policy))
+    assert finished(measure(benchmark, lambda: schedule(inst, policy)), inst)
 
 
 @pytest.mark.parametrize("policy", ["fcfs", "svf", "gsa"])
@@ -52,7 +57,8 @@ def test_packed(benchmark, policy):
     )
     benchmark.group = "packed"
     benchmark.extra_info.update(policy=policy, requests=count * n)
-    measure(benchmark, lambda: algos.schedule_batch(batch, policy))
+    done = measure(benchmark, lambda: algos.schedule_batch(batch, policy))
+    assert (done.completion >= batch.output).all()
 
 
 @pytest.mark.parametrize("policy", ["fcfs", "svf", "vllm_fcfs"])
@@ -64,7 +70,7 @@ def test_online(benchmark, policy):
     online = inst.replace(arrival=np.floor(np.cumsum(gaps)).astype(np.int64))
     benchmark.group = "online"
     benchmark.extra_info.update(policy=policy, requests=inst.n)
-    measure(benchmark, lambda: schedule(online, policy))
+    assert finished(measure(benchmark, lambda: schedule(online, policy)), online)
 
 
 def test_one_small_call(benchmark):
